@@ -155,7 +155,10 @@ export class SlurmAuthError extends SlurmError {
 
   constructor(
     summary: string,
-    details: SlurmErrorDetails & { readonly reason?: string | undefined; readonly clockSkewSeconds?: number | undefined },
+    details: SlurmErrorDetails & {
+      readonly reason?: string | undefined;
+      readonly clockSkewSeconds?: number | undefined;
+    },
   ) {
     super(summary, details);
     this.reason = details.reason;
@@ -239,9 +242,11 @@ export class SlurmServerError extends SlurmError {
 
 /** A value for an error text: short, one line, never huge. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string') return value.length > 80 ? `${JSON.stringify(value.slice(0, 77))}…` : JSON.stringify(value);
+  if (typeof value === 'string')
+    return value.length > 80 ? `${JSON.stringify(value.slice(0, 77))}…` : JSON.stringify(value);
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
   return String(value);
 }

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Tests that change users or load native code want a process of their own, not a thread.
+    pool: 'forks',
+    testTimeout: 20_000,
+    hookTimeout: 180_000,
+  },
+});
