@@ -51,7 +51,12 @@ export function writeAddress(writer: ByteWriter, value: Address): void {
     return;
   }
   if (value.family === AF_INET) writer.raw(parseIPv4(value.address).reverse());
-  else {
+  else if (value.family !== AF_INET6) {
+    throw new CodecFault(
+      'SLURMWIRE_BAD_VALUE',
+      `an address of family ${value.family} has no bytes on the wire`,
+    );
+  } else {
     const bytes = parseIPv6(value.address);
     writer.u32(bytes.length);
     writer.raw(bytes);

@@ -8,6 +8,7 @@ import type { ByteWriter } from './byte-writer.js';
 import { CodecFault, within } from './codec-fault.js';
 import { codecOf } from './compile.js';
 import { RELEASE_NAMES } from './release.js';
+import { showValue } from './slurm-error.js';
 import { struct, text, u32, type WireType } from './wire-type.js';
 
 export type AuthSection =
@@ -59,10 +60,13 @@ export function readAuthSection(reader: ByteReader): AuthSection {
 }
 
 export function writeAuthSection(writer: ByteWriter, section: AuthSection): void {
+  if (typeof section !== 'object') {
+    throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(section)} is no authentication section`);
+  }
   const { plugin, ...data } = section;
   const known = Object.hasOwn(PLUGINS, plugin) ? PLUGINS[plugin] : undefined;
   if (known === undefined)
-    throw new CodecFault('SLURMWIRE_BAD_VALUE', `${String(plugin)} is no authentication plugin`);
+    throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(plugin)} is no authentication plugin`);
   writer.u32(known.id);
   codecOf(known.data, ANY_RELEASE).encode(writer, data, {});
 }

@@ -55,6 +55,8 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array))
+      throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(bytes)} is not a Uint8Array`);
     const at = this.#reserve(bytes.length);
     this.#bytes.set(bytes, at);
   }

@@ -24,10 +24,10 @@ const compiled = new WeakMap<Spec, Map<Release, Codec>>();
 
 /** The codec of `type` in `release`. */
 export function codecOf<Out, In>(type: WireType<Out, In>, release: Release): Codec<Out, In> {
-  let byRelease = compiled.get(type.spec);
-  if (byRelease === undefined) compiled.set(type.spec, (byRelease = new Map()));
-  let codec = byRelease.get(release);
-  if (codec === undefined) byRelease.set(release, (codec = compile(type.spec, release)));
+  const byRelease = compiled.get(type.spec) ?? new Map<Release, Codec>();
+  compiled.set(type.spec, byRelease);
+  const codec = byRelease.get(release) ?? compile(type.spec, release);
+  byRelease.set(release, codec);
   return codec as Codec<Out, In>;
 }
 
@@ -95,6 +95,12 @@ function compile(spec: Spec, release: Release): Codec {
       );
     case 'address':
       return leaf(2, readAddress, (w, v) => writeAddress(w, v as Address));
+    case 'rest':
+      return leaf(
+        0,
+        (r) => r.raw(r.remaining),
+        (w, v) => w.raw(v as Uint8Array),
+      );
     case 'struct':
       return compileStruct(spec, release);
     case 'list':
@@ -172,7 +178,7 @@ function compileStruct(spec: Extract<Spec, { kind: 'struct' }>, release: Release
     },
 
     encode(writer, value, outer) {
-      if (typeof value !== 'object' || value === null) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(value)} is not a record`);
       }
       const given = value as Fields;

@@ -9,6 +9,7 @@ import { codecOf } from './compile.js';
 import { HEADER_FLAGS, type Header, type HeaderInput, header } from './header.js';
 import { messageTypeName, messageTypeNumber } from './message-type.js';
 import { headerVersionOf, type Release, releaseOfHeaderVersion } from './release.js';
+import { showValue } from './slurm-error.js';
 
 /** `MAX_MSG_SIZE` of all releases: a daemon drops a connection that announces more. */
 export const MAX_FRAME_LENGTH = 0x40000000;
@@ -53,7 +54,12 @@ export function encodeFrame(input: FrameInput): Uint8Array {
     if (msgType === null) {
       throw new CodecFault('SLURMWIRE_NOT_IN_RELEASE', `protocol ${release} has no message ${messageName}`);
     }
-    const flags = (input.flags ?? 0) | (auth === null ? HEADER_FLAGS.SLURM_NO_AUTH_CRED : 0);
+    const given = input.flags ?? 0;
+    // Checked before the bit is added: `|` would turn what is no number, or too large a one, into some other flags.
+    if (!Number.isInteger(given) || given < 0 || given > 0xffff) {
+      throw within(new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(given)} is not 16 bits`), 'flags');
+    }
+    const flags = given | (auth === null ? HEADER_FLAGS.SLURM_NO_AUTH_CRED : 0);
     if (auth !== null && (flags & HEADER_FLAGS.SLURM_NO_AUTH_CRED) !== 0) {
       throw within(
         new CodecFault('SLURMWIRE_BAD_VALUE', 'flag 0x0040 says that there is no authentication section'),

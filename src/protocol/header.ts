@@ -38,7 +38,7 @@ export const HEADER_FLAGS = {
   SLURM_PACK_ADDRS: 0x0080,
 } as const;
 
-const hasForward = (own: Record<string, unknown>) => (own['cnt'] as number) > 0;
+const hasForward = (own: Record<string, unknown>) => (own.cnt as number) > 0;
 
 const forward = struct({
   /** Number of distinct hosts in `nodelist`. A wrong count crashes or hangs a forwarding slurmd. */
@@ -50,9 +50,7 @@ const forward = struct({
   treeWidth: u16.when(hasForward).else(0),
   netCred: text
     .since('23.11')
-    .when(
-      (own, outer) => hasForward(own) && ((outer['flags'] as number) & HEADER_FLAGS.SLURM_PACK_ADDRS) !== 0,
-    )
+    .when((own, outer) => hasForward(own) && ((outer.flags as number) & HEADER_FLAGS.SLURM_PACK_ADDRS) !== 0)
     .else(null),
   /** At least 1 where the release has it: 26.05 and 26.11 divide by it. */
   treeDepth: u16.since('24.11').when(hasForward).else(0),
@@ -64,7 +62,7 @@ const returnItem = struct({
   /** Message type of the answer; 9001 with an error; 0 for requests that have no answer. */
   type: u16,
   nodeName: text,
-  body: dependent<unknown>((own, release) => bodyOf(own['type'] as number, release)),
+  body: dependent<unknown>((own, release) => bodyOf(own.type as number, release)),
 });
 
 /** An item's body has no length of its own, so a type without a description makes the whole frame undecodable. */

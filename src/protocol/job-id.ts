@@ -3,7 +3,7 @@
  *
  * Source: slurmctld's reading of KILL_JOB's id text (observed on 20.11 to 26.05), scancel(1), srun(1).
  */
-import { SlurmUsageError } from './slurm-error.js';
+import { SlurmUsageError, showValue } from './slurm-error.js';
 import { SLURM_MAX_NORMAL_STEP_ID, SPECIAL_STEP_IDS } from './step-id.js';
 
 /** A job as Slurm writes it, its number, or an object. */
@@ -114,24 +114,27 @@ function assemble(
     throw bad('a step belongs to one array task, not to several');
   if (job.kind === 'sluid') throw bad('a step of a sluid is not supported');
   if (stepHetComp !== undefined) wholeNumber(stepHetComp, bad);
-  const named = String(step);
-  const text = `${job.text}.${named}`;
-  const number = stepNumber(named);
+  const number = stepNumber(step);
   if (number === null)
-    throw bad(`the step ${JSON.stringify(named)} is neither a number nor batch, extern or interactive`);
-  return { job, stepId: number, stepHetComp: stepHetComp ?? null, text };
+    throw bad(`the step ${showValue(step)} is neither a number nor batch, extern or interactive`);
+  // Numbers in one spelling (`1.07` is `1.7`); the special ids lie above the ordinary ones and keep their names.
+  const shown = number > SLURM_MAX_NORMAL_STEP_ID ? step : number;
+  return { job, stepId: number, stepHetComp: stepHetComp ?? null, text: `${job.text}.${shown}` };
 }
 
-function stepNumber(named: string): number | null {
-  switch (named) {
+function stepNumber(step: string | number): number | null {
+  switch (step) {
     case 'batch':
       return SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT;
     case 'extern':
       return SPECIAL_STEP_IDS.SLURM_EXTERN_CONT;
     case 'interactive':
       return SPECIAL_STEP_IDS.SLURM_INTERACTIVE_STEP;
-    default:
-      return /^\d{1,10}$/.test(named) && Number(named) <= SLURM_MAX_NORMAL_STEP_ID ? Number(named) : null;
+    default: {
+      const number = typeof step === 'string' && /^\d{1,10}$/.test(step) ? Number(step) : step;
+      if (typeof number !== 'number' || !Number.isInteger(number)) return null;
+      return number >= 0 && number <= SLURM_MAX_NORMAL_STEP_ID ? number : null;
+    }
   }
 }
 
@@ -151,7 +154,9 @@ function parseJobText(text: string, bad: Complain): ParsedJobId {
   }
   const [, number, star, task, bracketed, bare, component] = match;
   const { jobId } = plain(Number(number), bad);
-  if (component !== undefined) return { kind: 'het-component', jobId, text: `${jobId}+${Number(component)}` };
+  if (component !== undefined) {
+    return { kind: 'het-component', jobId, text: `${jobId}+${wholeNumber(Number(component), bad)}` };
+  }
   if (star !== undefined) return { kind: 'whole-array', jobId, text: `${jobId}_*` };
   if (task !== undefined) return { kind: 'array-task', jobId, text: `${jobId}_${taskId(task, bad)}` };
   const expression = bracketed ?? bare;
@@ -166,7 +171,7 @@ function taskRanges(expression: string, bad: Complain): string {
     throw bad('what follows the % is not one number');
   for (const range of ranges.split(',')) {
     const match = TASK_RANGE.exec(range);
-    if (match === null) throw bad(`${JSON.stringify(range)} is neither a task, a range a-b nor a-b:step`);
+    if (match === null) throw bad(`${showValue(range)} is neither a task, a range a-b nor a-b:step`);
     const [, low, high, step] = match;
     if (high !== undefined && taskId(high, bad) < taskId(low, bad))
       throw bad(`the range ${range} runs backwards`);
@@ -184,15 +189,14 @@ function taskId(text: string | undefined, bad: Complain): number {
 
 function wholeNumber(value: number, bad: Complain): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_TASK_ID) {
-    throw bad(`${String(value)} is not a whole number`);
+    throw bad(`${showValue(value)} is not a whole number`);
   }
   return value;
 }
 
 function badId(code: string, given: unknown, field: string, why: string): SlurmUsageError {
-  const shown = typeof given === 'object' ? 'object' : JSON.stringify(given)?.slice(0, 80);
   return new SlurmUsageError(
-    `${field} ${shown} is not a Slurm ${code === 'SLURMWIRE_BAD_STEP_ID' ? 'step' : 'job'} id: ${why}.`,
+    `${field} ${showValue(given)} is not a Slurm ${code === 'SLURMWIRE_BAD_STEP_ID' ? 'step' : 'job'} id: ${why}.`,
     {
       code,
       field,

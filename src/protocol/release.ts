@@ -7,7 +7,7 @@
  * Source: `SLURM_PROTOCOL_VERSION` and `SLURM_MIN_PROTOCOL_VERSION` of each release's `src/common/slurm_protocol_common.h`;
  * accepted ranges of 20.11, 22.05, 24.11 and 26.05 observed on live daemons.
  */
-import { CodecFault } from './codec-fault.js';
+import { SlurmProtocolError, showValue } from './slurm-error.js';
 
 /** One row of the version table. */
 export interface ReleaseRow {
@@ -53,10 +53,11 @@ export function isRelease(value: unknown): value is Release {
 export function protocolOf(release: Release): number {
   const row = BY_NAME.get(release);
   if (row === undefined) {
-    throw new CodecFault(
-      'SLURMWIRE_BAD_RELEASE',
-      `${String(release)} is not one of ${RELEASE_NAMES.join(', ')}`,
-    );
+    throw new SlurmProtocolError(`release ${showValue(release)} is not one of ${RELEASE_NAMES.join(', ')}`, {
+      code: 'SLURMWIRE_BAD_RELEASE',
+      errno: 'EINVAL',
+      outcome: 'not-sent',
+    });
   }
   return row.protocol;
 }

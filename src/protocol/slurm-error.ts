@@ -57,12 +57,12 @@ export class SlurmError extends Error {
   readonly protocol: string | undefined;
   readonly phase: Phase | undefined;
   readonly hint: string | undefined;
-  /** @internal */
+  /** @internal The message without the prefix and the hint that the constructors add: what {@link restate} starts from. */
   readonly summary: string;
 
-  constructor(summary: string, details: SlurmErrorDetails) {
+  constructor(summary: string, details: SlurmErrorDetails, prefix = '') {
     const hint = details.hint === undefined ? '' : ` ${details.hint}`;
-    super(`${summary}${hint}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(`${prefix}${summary}${hint}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.summary = summary;
     this.code = details.code;
     this.errno = details.errno;
@@ -91,6 +91,16 @@ export class SlurmError extends Error {
 /** True for an error of any copy of this library in the process. */
 export function isSlurmError(value: unknown): value is SlurmError {
   return typeof value === 'object' && value !== null && BRAND in value;
+}
+
+/** The same kind of error with other words or another place in a call; what is not named stays. */
+export function restate<E extends SlurmError>(
+  error: E,
+  summary: string,
+  changes: Partial<SlurmErrorDetails>,
+): E {
+  const Same = error.constructor as new (summary: string, details: SlurmErrorDetails) => E;
+  return new Same(summary, { ...error, cause: error.cause, ...changes });
 }
 
 /** The caller's fault: a bad argument. Nothing was sent; fixing the calling code fixes it. */
@@ -130,7 +140,7 @@ export class SlurmConfigError extends SlurmError {
   constructor(summary: string, details: ConfigDetails) {
     const { file, line } = details;
     const where = file === undefined ? '' : line === undefined ? `${file}: ` : `${file}:${line}: `;
-    super(where + summary, { errno: 'EINVAL', ...details, phase: 'config', outcome: 'not-sent' });
+    super(summary, { errno: 'EINVAL', ...details, phase: 'config', outcome: 'not-sent' }, where);
     this.file = file;
     this.line = line;
   }
@@ -222,7 +232,7 @@ export class SlurmProtocolError extends SlurmError {
   ) {
     const path = details.fieldPath ?? '';
     const at = details.offset === undefined ? '' : ` at byte ${details.offset}`;
-    super(path === '' ? `${summary}${at}` : `field ${path}${at}: ${summary}`, details);
+    super(summary, details, path === '' ? (at === '' ? '' : `${at.trimStart()}: `) : `field ${path}${at}: `);
     this.fieldPath = path;
     this.offset = details.offset;
   }

@@ -3,7 +3,7 @@
  *
  * Source: signal(7) of Linux (x86, Arm and most others; MIPS, Alpha and SPARC differ), glibc for the real-time range.
  */
-import { SlurmUsageError } from './slurm-error.js';
+import { SlurmUsageError, showValue } from './slurm-error.js';
 
 /** Standard signals of Linux. The first name of a number is the usual one. */
 export const UNIX_SIGNALS = {
@@ -70,7 +70,7 @@ export function isUnixSignalNumber(value: unknown): value is number {
 export function unixSignalNumber(signal: UnixSignal, field = 'unixSignal'): number {
   const number = typeof signal === 'string' ? numberOfName(signal) : signal;
   if (isUnixSignalNumber(number)) return number;
-  throw new SlurmUsageError(`${field} ${JSON.stringify(signal) ?? String(signal)} is not a Unix signal.`, {
+  throw new SlurmUsageError(`${field} ${showValue(signal)} is not a Unix signal.`, {
     code: 'SLURMWIRE_BAD_SIGNAL',
     field,
     value: signal,

@@ -14,7 +14,7 @@ import type { Release } from './release.js';
 
 /** What a type is, for the walkers: `compile.ts`, the tests' value generator, the annotated dump. */
 export type Spec =
-  | { readonly kind: 'u8' | 'u16' | 'u32' | 'u64' | 'i64' | 'bool' | 'text' | 'address' }
+  | { readonly kind: 'u8' | 'u16' | 'u32' | 'u64' | 'i64' | 'bool' | 'text' | 'address' | 'rest' }
   | {
       readonly kind: 'struct';
       readonly fields: readonly (readonly [string, WireType<unknown, unknown>])[];
@@ -84,13 +84,16 @@ export class WireType<Out, In = Out> {
     return new WireType<Out, In>(this.spec, { ...this, condition });
   }
 
-  /** The value that stands for "not there". Encoding refuses any other value where the field cannot be carried. */
+  /**
+   * The value that stands for "not there". Encoding refuses any other value where the field cannot be carried. Frozen, since
+   * all decoded records share it.
+   */
   else(value: Out): WireType<Out, In | undefined> {
     return new WireType<Out, In | undefined>(this.spec, {
       first: this.first,
       last: this.last,
       condition: this.condition,
-      fallback: { value },
+      fallback: { value: Object.freeze(value) as Out },
     });
   }
 }
@@ -125,6 +128,9 @@ export const time = new WireType<bigint>({ kind: 'i64' });
 export const bool = new WireType<boolean>({ kind: 'bool' });
 /** A string, or null for C's NULL. The empty string is another value than null. */
 export const text = new WireType<string | null>({ kind: 'text' });
+
+/** Whatever is left of the message, as it is. */
+export const rest = new WireType<Uint8Array>({ kind: 'rest' });
 
 /** Fields one after another, in the order declared or in that of the newest layout not newer than the release. */
 export function struct<const F extends Fields>(

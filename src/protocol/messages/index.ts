@@ -7,6 +7,7 @@ import { messageTypeName } from '../message-type.js';
 import type { Release } from '../release.js';
 import type { Decoded, Encodable, WireType } from '../wire-type.js';
 import { empty } from './empty.js';
+import { jobInfo, jobInfoSingleRequest } from './job-info.js';
 import { jobStepKill } from './kill-job.js';
 import { reroute } from './reroute.js';
 import { returnCode, returnCodeMsg } from './return-code.js';
@@ -15,6 +16,8 @@ export const MESSAGES = {
   REQUEST_PING: empty,
   REQUEST_KILL_JOB: jobStepKill,
   REQUEST_CANCEL_JOB_STEP: jobStepKill,
+  REQUEST_JOB_INFO_SINGLE: jobInfoSingleRequest,
+  RESPONSE_JOB_INFO: jobInfo,
   RESPONSE_SLURM_RC: returnCode,
   RESPONSE_SLURM_RC_MSG: returnCodeMsg,
   RESPONSE_SLURM_REROUTE_MSG: reroute,

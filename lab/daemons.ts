@@ -1,0 +1,160 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { connect, createServer, type NetConnectOpts, type Server } from 'node:net';
+import { join } from 'node:path';
+import type { LabPaths } from './directory.js';
+import { LabError, LabPortTakenError } from './lab-error.js';
+import { spawnInside } from './namespace.js';
+import { isRunning, type ProcessRecord, recordOf, signalProcess } from './processes.js';
+import type { LabRecord } from './record.js';
+import type { LabAccount } from './slurm-conf.js';
+import { waitUntil } from './wait.js';
+
+/** A daemon that was just started. */
+export interface StartedDaemon {
+  readonly record: ProcessRecord;
+  /** Rejects when the daemon ends, with the last lines of its log; never resolves. */
+  readonly ended: Promise<never>;
+}
+
+/**
+ * Starts a daemon by its name: `munged`, `slurmctld`, or a node's for its slurmd. It outlives this process.
+ */
+export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): StartedDaemon {
+  const { argv, account } = commandOf(name, paths, lab);
+  const log = openSync(outputFile(name, paths), 'a', 0o644);
+  let child: ReturnType<typeof spawnInside>;
+  try {
+    child = spawnInside(paths, lab.anchor, argv, { account, detached: true, stdio: ['ignore', log, log] });
+  } finally {
+    closeSync(log);
+  }
+  const ended = new Promise<never>((_, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      const log = lastLogLines(paths, name);
+      const message = `${name} ended (${signal ?? `exit code ${code}`}); its log ends with:\n${log}`;
+      reject(/address already in use/i.test(log) ? new LabPortTakenError(message) : new LabError(message));
+    });
+  });
+  ended.catch(() => {}); // who is interested listens; nobody has to
+  child.unref();
+  const record = child.pid === undefined ? undefined : recordOf(child.pid);
+  if (!record) throw new LabError(`${name} could not be started`);
+  return { record, ended };
+}
+
+/** Ends one daemon: SIGTERM, then SIGKILL if it will not. Nothing happens if it is gone already. */
+export async function stopDaemon(name: string, record: ProcessRecord, mark: string): Promise<void> {
+  const gone = () => !isRunning(record, mark);
+  if (!signalProcess(record, mark, 'SIGTERM')) return;
+  signalProcess(record, mark, 'SIGCONT');
+  const limits = { timeoutMs: 5_000, intervalMs: 10 };
+  await waitUntil(`${name} to end`, gone, limits).catch(() => signalProcess(record, mark, 'SIGKILL'));
+  await waitUntil(`${name} to be gone`, gone, limits);
+}
+
+/** Waits until munged or slurmctld takes connections; of the slurmds slurmctld knows more. */
+export async function daemonReady(
+  name: string,
+  paths: LabPaths,
+  lab: LabRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  if (name === 'munged') await accepts(name, { path: paths.mungeSocket }, signal);
+  if (name === 'slurmctld') await accepts(name, { host: '127.0.0.1', port: lab.controllerPort }, signal);
+}
+
+/**
+ * The result of `body`, or the failure of the first of the daemons that ends meanwhile; `body` is told to
+ * stop then.
+ */
+export async function whileAlive<T>(
+  daemons: readonly StartedDaemon[],
+  body: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([body(over.signal), ...daemons.map((daemon) => daemon.ended)]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** The last lines a daemon wrote. */
+export function lastLogLines(paths: LabPaths, name: string, count = 12): string {
+  // A daemon's stderr matters only as long as it has no log.
+  for (const file of [`${name}.log`, `${name}.stderr`]) {
+    try {
+      const text = readFileSync(join(paths.log, file), 'utf8').trimEnd();
+      if (text !== '') return text.split('\n').slice(-count).join('\n');
+    } catch {
+      // Not there yet.
+    }
+  }
+  return '(it wrote nothing)';
+}
+
+/**
+ * Ports nobody listens on, chosen by the system. They are free again when this returns, and anyone may take
+ * them.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  try {
+    for (let i = 0; i < count; i++) {
+      const server = createServer();
+      servers.push(server);
+      await new Promise<void>((resolve, reject) => {
+        server.on('error', reject);
+        server.listen(0, '127.0.0.1', resolve);
+      });
+    }
+    return servers.map((server) => {
+      const address = server.address();
+      if (!address || typeof address === 'string') throw new LabError('the system chose no port');
+      return address.port;
+    });
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+/**
+ * Where a daemon's stderr goes. munged logs there and nowhere else. Slurm's daemons write a log file besides,
+ * and into stderr the same again, with what went wrong before they knew their log file.
+ */
+function outputFile(name: string, paths: LabPaths): string {
+  return join(paths.log, name === 'munged' ? `${name}.log` : `${name}.stderr`);
+}
+
+function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: string[]; account: LabAccount } {
+  // All in the foreground: the pid we start is the daemon's, and its end is an event.
+  if (name === 'munged') {
+    const argv = [
+      ...['munged', '--foreground', '--force', '--num-threads', '10'],
+      ...['--key-file', join(paths.munge, 'munge.key')],
+      ...['--socket', paths.mungeSocket, '--pid-file', join(paths.munge, 'munged.pid')],
+      ...['--seed-file', join(paths.munge, 'munged.seed')],
+    ];
+    return { argv, account: lab.mungeAccount };
+  }
+  if (name === 'slurmctld') {
+    return { argv: ['slurmctld', '-D', '-f', paths.slurmConf], account: lab.users.slurm };
+  }
+  if (!lab.nodes.some((node) => node.name === name))
+    throw new LabError(`the cluster has no daemon "${name}"`);
+  return { argv: ['slurmd', '-D', '-N', name, '-f', paths.slurmConf], account: lab.users.root };
+}
+
+async function accepts(name: string, address: NetConnectOpts, signal: AbortSignal): Promise<void> {
+  const look = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(address);
+      socket.on('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+  await waitUntil(`${name} to take connections`, look, { timeoutMs: 20_000, intervalMs: 20, signal });
+}

@@ -1,0 +1,142 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LabPaths } from './directory.js';
+import { LabError, LabUnavailableError } from './lab-error.js';
+import { isRunning, type ProcessRecord, recordOf } from './processes.js';
+import {
+  groupWithOrdinaryUsers,
+  hostsWithCluster,
+  type LabAccount,
+  type LabNode,
+  labHostName,
+  passwdWithOrdinaryUsers,
+} from './slurm-conf.js';
+
+/**
+ * Makes the namespaces of a cluster (mounts and host name) and returns the process that holds them open.
+ *
+ * In them `/etc/passwd`, `group` and `hosts` are the cluster's own, and the mark is mounted. The machine sees
+ * none of it, and all of it goes with the last process. One limit: a mount over a single file is dropped by
+ * the kernel when somebody outside replaces that file, so `useradd` on the machine takes the ordinary users
+ * away until the next `up`.
+ */
+export async function createNamespace(paths: LabPaths, nodes: readonly LabNode[]): Promise<ProcessRecord> {
+  const texts = {
+    passwd: passwdWithOrdinaryUsers(readFileSync('/etc/passwd', 'utf8'), paths.work),
+    group: groupWithOrdinaryUsers(readFileSync('/etc/group', 'utf8')),
+    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
+  };
+  const script = [
+    'set -e',
+    'echo "$1" > /proc/sys/kernel/hostname',
+    'mount -t tmpfs -o size=4k,mode=755 "$2" "$3"',
+  ];
+  for (const [name, text] of Object.entries(texts)) {
+    const file = join(paths.etc, name);
+    writeFileSync(file, text);
+    chmodSync(file, 0o644);
+    script.push(`mount --bind "$4/${name}" "/etc/${name}"`);
+  }
+  script.push('echo ready', 'exec sleep infinity > /dev/null 2>&1');
+  const child = spawn(
+    'unshare',
+    [
+      ...['--mount', '--uts', '--propagation', 'private', '--'],
+      ...['sh', '-c', script.join('\n'), 'lab', labHostName, paths.mark, markPoint, paths.etc],
+    ],
+    { cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: searchPath } },
+  );
+  const said = await new Promise<string>((resolve, reject) => {
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      if (output.includes('ready\n')) resolve('ready');
+    });
+    child.stderr.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', () => resolve(output.trim()));
+  });
+  if (said !== 'ready') {
+    throw new LabUnavailableError(
+      `no private mount namespace can be made here (${said}); a container needs CAP_SYS_ADMIN for the lab`,
+    );
+  }
+  child.stdout.destroy();
+  child.stderr.destroy();
+  child.unref();
+  const record = child.pid === undefined ? undefined : recordOf(child.pid);
+  if (!record) throw new LabError("the process that holds the lab's namespaces is gone");
+  return record;
+}
+
+/** How a program is started inside a cluster. */
+export interface InsideOptions {
+  /** Who runs it; without, root as it is. */
+  readonly account?: LabAccount;
+  /** Added to the environment, which is otherwise the cluster's own: nothing of the caller's gets in. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdio: NonNullable<SpawnOptions['stdio']>;
+  /** Whether it outlives this process, in a session of its own. */
+  readonly detached?: boolean;
+}
+
+/**
+ * Starts a program inside a cluster's namespaces, in its work directory. The child's pid is the program's
+ * own: each step on the way there replaces the one before.
+ */
+export function spawnInside(
+  paths: LabPaths,
+  anchor: ProcessRecord | null,
+  argv: readonly string[],
+  options: InsideOptions,
+): ChildProcess {
+  if (!anchor || !isRunning(anchor, paths.mark)) throw new LabError(`no cluster is running in ${paths.root}`);
+  const { account, env, stdio, detached = false } = options;
+  const isRoot = !account || account.uid === 0;
+  const name = account?.name ?? 'root';
+  const become = ['setpriv', `--reuid=${account?.uid}`, `--regid=${account?.gid}`, '--init-groups', '--'];
+  return spawn(
+    'nsenter',
+    [
+      ...[`--target=${anchor.pid}`, '--mount', '--uts', '--'],
+      ...(isRoot ? [] : become),
+      // Not nsenter's --wd: a directory opened outside has no path inside.
+      ...['env', `--chdir=${paths.work}`, '--', ...argv],
+    ],
+    {
+      cwd: '/',
+      stdio,
+      detached,
+      env: {
+        PATH: searchPath,
+        LANG: 'C.UTF-8',
+        HOME: isRoot ? '/root' : paths.work,
+        USER: name,
+        LOGNAME: name,
+        SHELL: '/bin/sh',
+        SLURM_CONF: paths.slurmConf,
+        ...env,
+      },
+    },
+  );
+}
+
+/**
+ * Where the mark is mounted: a directory that nothing here needs and that nobody can remove. One below the
+ * cluster's own directory would not do: when that directory is removed by hand, the kernel drops the mount,
+ * and with it the way to the processes.
+ */
+const markPoint = '/proc/driver';
+
+const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Says so where this process is not root, without whom there is no namespace and no slurmd. */
+export function requireRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new LabUnavailableError(
+    'the lab needs root, for its mount namespace and its slurmds; run it with sudo',
+  );
+}

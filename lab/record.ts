@@ -1,0 +1,51 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { LabPaths } from './directory.js';
+import { LabError } from './lab-error.js';
+import type { ProcessRecord } from './processes.js';
+import type { LabAccount, LabNode } from './slurm-conf.js';
+
+/** The users a command can run as inside a cluster. */
+export type LabUser = 'alice' | 'bob' | 'slurm' | 'root';
+
+/** What `lab.json` says about a cluster. */
+export interface LabRecord {
+  /** Grows when the meaning of the file changes. */
+  readonly format: 1;
+  readonly release: string;
+  /** `starting` until all nodes were idle: what a crashed `up` leaves behind. */
+  readonly state: 'starting' | 'up';
+  readonly controllerPort: number;
+  readonly nodes: readonly LabNode[];
+  readonly users: Readonly<Record<LabUser, LabAccount>>;
+  /** The account munged runs under. */
+  readonly mungeAccount: LabAccount;
+  /** The process that holds the namespaces open; it does nothing else. */
+  readonly anchor: ProcessRecord | null;
+  /** The daemons by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  readonly daemons: Readonly<Record<string, ProcessRecord>>;
+}
+
+/** Reads a cluster's record; nothing where there is none. */
+export function readRecord(paths: LabPaths): LabRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(paths.record, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const record = JSON.parse(text) as LabRecord;
+    if (record.format === 1) return record;
+  } catch {
+    // Said below, as for another format.
+  }
+  throw new LabError(`${paths.record} was not written by this version of the lab; "down" clears it away`);
+}
+
+/** Writes a cluster's record: readers see the old one or the new one, never half of it. */
+export function writeRecord(paths: LabPaths, record: LabRecord): void {
+  const temporary = `${paths.record}.new`;
+  writeFileSync(temporary, `${JSON.stringify(record, null, 2)}\n`);
+  renameSync(temporary, paths.record);
+}

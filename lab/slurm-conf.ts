@@ -1,0 +1,127 @@
+/** One node of the cluster: its name in Slurm and the port its slurmd listens on. */
+export interface LabNode {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** An account inside the cluster. */
+export interface LabAccount {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The host name every process of the cluster sees (its own UTS namespace). */
+export const labHostName = 'lab';
+
+/** The ordinary users that exist inside the cluster only. */
+export const ordinaryUsers: readonly LabAccount[] = [
+  { name: 'alice', uid: 2001, gid: 2001 },
+  { name: 'bob', uid: 2002, gid: 2002 },
+];
+
+/** What slurm.conf depends on. */
+export interface SlurmConfInput {
+  readonly controllerPort: number;
+  readonly nodes: readonly LabNode[];
+  readonly mungeSocket: string;
+  readonly stateDirectory: string;
+  readonly spoolDirectory: string;
+  readonly logDirectory: string;
+  readonly runDirectory: string;
+  /** Parameters set on top of the lab's own, `{ MessageTimeout: '3' }`. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The text of slurm.conf. */
+export function slurmConf(input: SlurmConfInput): string {
+  const parameters: Record<string, string> = {
+    ClusterName: 'lab',
+    SlurmctldHost: `${labHostName}(127.0.0.1)`,
+    SlurmctldPort: String(input.controllerPort),
+    // Without these every daemon listens on all interfaces.
+    CommunicationParameters: 'NoInAddrAny,NoCtldInAddrAny',
+    AuthType: 'auth/munge',
+    AuthInfo: `socket=${input.mungeSocket}`,
+    CredType: 'cred/munge',
+    // Not root: a client must not be able to take one for the other.
+    SlurmUser: 'slurm',
+    SlurmdUser: 'root',
+    StateSaveLocation: input.stateDirectory,
+    SlurmdSpoolDir: `${input.spoolDirectory}/%n`,
+    SlurmctldPidFile: `${input.runDirectory}/slurmctld.pid`,
+    SlurmdPidFile: `${input.runDirectory}/%n.pid`,
+    // Files, though all run in the foreground: stderr has no times, and a slurmstepd has no stderr.
+    SlurmctldLogFile: `${input.logDirectory}/slurmctld.log`,
+    SlurmdLogFile: `${input.logDirectory}/%n.log`,
+    SlurmctldDebug: 'verbose',
+    SlurmdDebug: 'verbose',
+    SlurmctldSyslogDebug: 'quiet',
+    SlurmdSyslogDebug: 'quiet',
+    ProctrackType: 'proctrack/linuxproc',
+    TaskPlugin: 'task/none',
+    SwitchType: 'switch/none',
+    MpiDefault: 'none',
+    JobAcctGatherType: 'jobacct_gather/none',
+    AccountingStorageType: 'accounting_storage/none',
+    SelectType: 'select/cons_tres',
+    SelectTypeParameters: 'CR_CPU',
+    // Nodes claim more than the machine has, so that some dozen small jobs run at once.
+    SlurmdParameters: 'config_overrides',
+    ReturnToService: '2',
+    // From SIGTERM to SIGKILL of a job; the default of 30 s would be waited out by every test that stops one.
+    KillWait: '3',
+    // Otherwise a job waits up to 3 s for others to be started together with it.
+    SchedulerParameters: 'batch_sched_delay=0',
+    MailProg: '/bin/true',
+    // The limits of whoever runs the tests are none of the jobs' business.
+    PropagateResourceLimits: 'NONE',
+    ...input.parameters,
+  };
+  const nodes = input.nodes.map(
+    ({ name, port }) =>
+      `NodeName=${name} NodeHostname=${labHostName} NodeAddr=127.0.0.1 Port=${port} CPUs=16 RealMemory=16000 State=UNKNOWN`,
+  );
+  const names = input.nodes.map(({ name }) => name).join(',');
+  const partition = `PartitionName=main Nodes=${names} Default=YES MaxTime=INFINITE State=UP`;
+  const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+  return [...lines, ...nodes, partition, ''].join('\n');
+}
+
+/** The machine's passwd with the ordinary users in it; whoever had their names or uids gives way. */
+export function passwdWithOrdinaryUsers(passwd: string, home: string): string {
+  const kept = keepLines(
+    passwd,
+    ([name, , uid]) => !ordinaryUsers.some((user) => user.name === name || `${user.uid}` === uid),
+  );
+  const added = ordinaryUsers.map(({ name, uid, gid }) => `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh`);
+  return [...kept, ...added, ''].join('\n');
+}
+
+/** The machine's group file with the ordinary users' own groups in it. */
+export function groupWithOrdinaryUsers(group: string): string {
+  const kept = keepLines(
+    group,
+    ([name, , gid]) => !ordinaryUsers.some((user) => user.name === name || `${user.gid}` === gid),
+  );
+  const added = ordinaryUsers.map(({ name, gid }) => `${name}:x:${gid}:`);
+  return [...kept, ...added, ''].join('\n');
+}
+
+/** The machine's hosts file, with the cluster's host and nodes on loopback before anything else. */
+export function hostsWithCluster(hosts: string, nodes: readonly LabNode[]): string {
+  return `127.0.0.1 ${[labHostName, ...nodes.map(({ name }) => name)].join(' ')}\n${hosts}`;
+}
+
+/** The account of that name in a passwd text. */
+export function findAccount(passwd: string, name: string): LabAccount | undefined {
+  for (const line of passwd.split('\n')) {
+    const [lineName, , uid, gid] = line.split(':');
+    if (lineName === name) return { name, uid: Number(uid), gid: Number(gid) };
+  }
+  return undefined;
+}
+
+function keepLines(text: string, keep: (fields: string[]) => boolean): string[] {
+  return text.split('\n').filter((line) => line !== '' && keep(line.split(':')));
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  daemonReady,
+  freePorts,
+  lastLogLines,
+  type StartedDaemon,
+  startDaemon,
+  whileAlive,
+} from './daemons.js';
+import { claimDirectory, type LabPaths } from './directory.js';
+import { LabCluster, type NodeState } from './lab-cluster.js';
+import { LabError, LabUnavailableError } from './lab-error.js';
+import { createNamespace } from './namespace.js';
+import { type LabRecord, writeRecord } from './record.js';
+import { findAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
+import { waitUntil } from './wait.js';
+
+/** What can be chosen about a new cluster. */
+export interface StartOptions {
+  /** How many nodes, `n1` and so on; 4 where not given. */
+  readonly nodes?: number;
+  /** slurm.conf parameters on top of the lab's own: `{ MessageTimeout: '3' }`. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** How long all nodes may take to be idle, once the daemons run; 60 s where not given. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Makes everything a cluster needs in a cleared directory, starts its daemons and waits until all nodes are
+ * idle. When it fails, what it started is still there.
+ */
+export async function startCluster(
+  paths: LabPaths,
+  release: string,
+  options: StartOptions,
+): Promise<LabRecord> {
+  claimDirectory(paths);
+  const nodeNames = Array.from({ length: options.nodes ?? 4 }, (_, index) => `n${index + 1}`);
+  const [controllerPort = 0, ...nodePorts] = await freePorts(1 + nodeNames.length);
+  let record: LabRecord = {
+    format: 1,
+    release,
+    state: 'starting',
+    controllerPort,
+    nodes: nodeNames.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
+    ...accounts(),
+    anchor: null,
+    daemons: {},
+  };
+  const note = (change: Partial<LabRecord>) => {
+    record = { ...record, ...change };
+    writeRecord(paths, record);
+  };
+  note({});
+  makeDirectories(paths, record);
+  writeFiles(paths, record, options.parameters ?? {});
+  note({ anchor: await createNamespace(paths, record.nodes) });
+
+  const started: StartedDaemon[] = [];
+  const startOne = (name: string) => {
+    const daemon = startDaemon(name, paths, record);
+    started.push(daemon);
+    note({ daemons: { ...record.daemons, [name]: daemon.record } });
+  };
+  // One after the other: a slurmctld without munged gives up, a slurmd without slurmctld waits a second and
+  // more.
+  startOne('munged');
+  await whileAlive(started, (signal) => daemonReady('munged', paths, record, signal));
+  startOne('slurmctld');
+  await whileAlive(started, (signal) => daemonReady('slurmctld', paths, record, signal));
+  for (const name of nodeNames) startOne(name);
+  await whileAlive(started, (signal) => allIdle(paths, record, options.timeoutMs ?? 60_000, signal));
+  note({ state: 'up' });
+  return record;
+}
+
+async function allIdle(
+  paths: LabPaths,
+  record: LabRecord,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const cluster = new LabCluster(paths, record, false);
+  let seen: NodeState[] = [];
+  const look = async () => {
+    seen = await cluster.nodeStates().catch(() => []);
+    return seen.length === record.nodes.length && seen.every(({ state }) => state === 'idle');
+  };
+  try {
+    await waitUntil('all nodes to be idle', look, { timeoutMs, intervalMs: 100, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const states = seen.map(({ name, state }) => `${name} ${state}`).join(', ') || 'sinfo gave no answer';
+    const log = lastLogLines(paths, 'slurmctld');
+    throw new LabError(`${(error as Error).message} (${states}); slurmctld's log ends with:\n${log}`);
+  }
+}
+
+function accounts(): Pick<LabRecord, 'users' | 'mungeAccount'> {
+  const passwd = readFileSync('/etc/passwd', 'utf8');
+  const packaged = (name: string) => {
+    const account = findAccount(passwd, name);
+    if (account) return account;
+    throw new LabUnavailableError(
+      `/etc/passwd has no user "${name}", which Slurm's packages create: reinstall them`,
+    );
+  };
+  const [alice, bob] = ordinaryUsers;
+  if (!alice || !bob) throw new LabError('the ordinary users are missing from their table');
+  return {
+    users: { alice, bob, slurm: packaged('slurm'), root: { name: 'root', uid: 0, gid: 0 } },
+    mungeAccount: packaged('munge'),
+  };
+}
+
+function makeDirectories(paths: LabPaths, record: LabRecord): void {
+  const { slurm } = record.users;
+  const make = (path: string, mode: number, { uid, gid }: { uid: number; gid: number }) => {
+    mkdirSync(path);
+    chownSync(path, uid, gid);
+    chmodSync(path, mode); // after chown, and whatever the umask
+  };
+  const root = { uid: 0, gid: 0 };
+  make(paths.etc, 0o755, root);
+  make(paths.munge, 0o755, record.mungeAccount);
+  make(paths.state, 0o700, slurm);
+  make(paths.spool, 0o755, root);
+  for (const { name } of record.nodes) make(join(paths.spool, name), 0o755, root);
+  make(paths.log, 0o755, root);
+  const controllerLog = join(paths.log, 'slurmctld.log');
+  writeFileSync(controllerLog, ''); // slurmctld may write in it, but make no files beside it
+  chownSync(controllerLog, slurm.uid, slurm.gid);
+  make(paths.run, 0o755, slurm);
+  make(paths.work, 0o1777, root);
+}
+
+function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Record<string, string>>): void {
+  const text = slurmConf({
+    controllerPort: record.controllerPort,
+    nodes: record.nodes,
+    mungeSocket: paths.mungeSocket,
+    stateDirectory: paths.state,
+    spoolDirectory: paths.spool,
+    logDirectory: paths.log,
+    runDirectory: paths.run,
+    parameters,
+  });
+  writeFileSync(paths.slurmConf, text);
+  chmodSync(paths.slurmConf, 0o644);
+  const key = join(paths.munge, 'munge.key');
+  writeFileSync(key, randomBytes(128), { mode: 0o400 });
+  chownSync(key, record.mungeAccount.uid, record.mungeAccount.gid);
+}

@@ -1,0 +1,30 @@
+/** slurm.conf: found, read, understood. Imports nothing but `node:` and `../protocol/`. */
+export { ConfigErrorCode } from './config-error-code.js';
+export {
+  BAD_ENDPOINT,
+  DEFAULT_SLURMCTLD_PORT,
+  type ParseEndpointOptions,
+  parseEndpoint,
+} from './endpoint.js';
+export { type FindSlurmConfOptions, findSlurmConf, SLURM_CONF_PLACES } from './find-slurm-conf.js';
+export { type LoadSlurmConfigOptions, loadSlurmConfig } from './load-slurm-config.js';
+export { type ResolveUserOptions, resolveUser } from './resolve-user.js';
+export {
+  type ConfEntry,
+  type ConfPair,
+  type ConfValue,
+  type EntryKey,
+  type IncludeReader,
+  type IncludeRequest,
+  type ParseSlurmConfOptions,
+  parseSlurmConf,
+  type SlurmConf,
+} from './slurm-conf.js';
+export {
+  type InterpretSlurmConfOptions,
+  interpretSlurmConf,
+  type SlurmAuthInfo,
+  type SlurmConfig,
+  type SlurmController,
+  type SlurmUserId,
+} from './slurm-config.js';

@@ -1,0 +1,91 @@
+import type { CallContext } from '../protocol/authenticator.js';
+import { onAbort } from '../protocol/on-abort.js';
+import { SlurmTimeoutError, SlurmUsageError } from '../protocol/slurm-error.js';
+
+/** Longest time a timer of Node can take, in milliseconds (about 24.8 days). */
+const MAX_TIMEOUT_MS = 0x7fffffff;
+
+/**
+ * The one time limit of a call, which reaches everything the call does. Fires its signal when the time is up or when the
+ * caller's own signal fires. Must be disposed of, or its timer lives on.
+ */
+export class Deadline implements CallContext {
+  readonly timeoutMs: number;
+  readonly #endsAt: number;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #forgetCaller = () => {};
+
+  /**
+   * @param timeoutMs milliseconds from now, 1 to 2^31 - 1.
+   * @param caller the caller's own signal.
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`
+   */
+  constructor(timeoutMs: number, caller?: AbortSignal) {
+    checkTimeout(timeoutMs);
+    checkSignal(caller);
+    this.timeoutMs = timeoutMs;
+    this.#endsAt = performance.now() + timeoutMs;
+    this.#timer = setTimeout(() => this.#controller.abort(timedOut(timeoutMs)), timeoutMs);
+    if (caller !== undefined) this.#follow(caller);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now());
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#forgetCaller();
+  }
+
+  #follow(caller: AbortSignal): void {
+    const abort = () => this.#controller.abort(abortedByCaller(caller.reason));
+    if (caller.aborted) abort();
+    else this.#forgetCaller = onAbort(caller, abort);
+  }
+}
+
+function timedOut(timeoutMs: number): SlurmTimeoutError {
+  return new SlurmTimeoutError(`no answer within ${timeoutMs} ms`, {
+    code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+    errno: 'ETIMEDOUT',
+    outcome: 'not-sent',
+    retryable: true,
+  });
+}
+
+function abortedByCaller(cause: unknown): SlurmTimeoutError {
+  return new SlurmTimeoutError('the caller aborted the call', {
+    code: 'SLURMWIRE_ABORTED',
+    errno: 'ECANCELED',
+    outcome: 'not-sent',
+    cause,
+  });
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (Number.isFinite(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return;
+  throw new SlurmUsageError(
+    `timeoutMs ${String(timeoutMs)} is not a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
+    {
+      code: 'SLURMWIRE_BAD_OPTION',
+      field: 'timeoutMs',
+      value: timeoutMs,
+    },
+  );
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new SlurmUsageError('signal is not an AbortSignal.', {
+    code: 'SLURMWIRE_BAD_OPTION',
+    field: 'signal',
+    value: signal,
+    hint: 'The Unix signal is the second argument; the option named signal aborts the call.',
+  });
+}

@@ -1,0 +1,237 @@
+/**
+ * One request and its reply: credential, connection, one write, exactly one frame read by its length. Every way it can end
+ * says what is known about the request.
+ */
+import type { AuthSection } from '../protocol/auth-section.js';
+import type { Authenticator, CallContext } from '../protocol/authenticator.js';
+import { encodeFrame } from '../protocol/frame.js';
+import { FrameAssembler } from '../protocol/frame-assembler.js';
+import { messageTypeNumber } from '../protocol/message-type.js';
+import type { MessageName } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
+import { payloadDigest } from '../protocol/payload-digest.js';
+import { RELEASE_NAMES, type Release } from '../protocol/release.js';
+import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
+import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
+import { type CallPlace, callFailure, type Progress } from './call-failure.js';
+import { openReply, type Reply, type TrustedUids } from './reply.js';
+
+/** What all exchanges of one client share. */
+export interface ExchangeSetup {
+  readonly transport: Transport;
+  readonly auth: Authenticator;
+  /** Who may sign a reply. */
+  readonly trusted: TrustedUids;
+  /** Largest reply accepted, in bytes. */
+  readonly maxReplyBytes: number;
+}
+
+/** One request. */
+export interface Request {
+  readonly endpoint: Endpoint;
+  readonly release: Release;
+  readonly name: MessageName;
+  /** The packed body; it has passed the guard. */
+  readonly body: Uint8Array;
+  readonly flags: number;
+  /** The only uid that may decode the credential, or `null` for anybody. */
+  readonly restrictUid: number | null;
+  /** True for reads and kills that do no harm when they are repeated. */
+  readonly repeatable: boolean;
+}
+
+/**
+ * Sends a request and reads its reply.
+ *
+ * @throws SlurmError with `outcome`, `phase`, `peer`, `rpc`, `protocol`: SlurmAuthError, SlurmConnectionError, SlurmTimeoutError,
+ * SlurmProtocolVersionError, SlurmProtocolError. A reply that carries an error number is no error here.
+ */
+export async function exchange(setup: ExchangeSetup, request: Request, context: CallContext): Promise<Reply> {
+  const place: CallPlace = {
+    peer: showEndpoint(request.endpoint),
+    rpc: request.name,
+    protocol: request.release,
+    repeatable: request.repeatable,
+  };
+  const progress: Progress = { phase: 'authenticate', sent: false };
+  const startedAt = performance.now();
+  let connection: Connection | undefined;
+  try {
+    context.signal.throwIfAborted();
+    // The credential first: no thread of slurmctld is held by an open connection while munged is slow.
+    const auth = await createCredential(setup.auth, request, context);
+    const frame = encodeFrame({ ...request, messageName: request.name, auth });
+
+    progress.phase = 'connect';
+    connection = await setup.transport.connect(request.endpoint, context);
+    context.signal.throwIfAborted();
+
+    progress.phase = 'send';
+    progress.sent = true;
+    await writeFrame(connection, frame, place, context);
+
+    progress.phase = 'wait';
+    const bytes = await readFrame(connection, setup.maxReplyBytes, place, context);
+
+    progress.phase = 'decode';
+    return await openReply(bytes, { setup, request, place, context, startedAt, progress });
+  } catch (thrown) {
+    throw callFailure(thrown, progress, place);
+  } finally {
+    connection?.close();
+  }
+}
+
+function createCredential(auth: Authenticator, request: Request, context: CallContext): Promise<AuthSection> {
+  const { name, release, body, restrictUid } = request;
+  const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
+  return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
+}
+
+/** A peer that closes early is seen by the write or by the read, as it happens: both are told alike. */
+async function writeFrame(
+  connection: Connection,
+  frame: Uint8Array,
+  place: CallPlace,
+  context: CallContext,
+): Promise<void> {
+  try {
+    await untilAborted(context.signal, connection.write(frame));
+  } catch (error) {
+    if (isReset(error)) throw closedEarly(new FrameAssembler(), place, error);
+    throw error;
+  }
+}
+
+async function readFrame(
+  connection: Connection,
+  maxLength: number,
+  place: CallPlace,
+  context: CallContext,
+): Promise<Uint8Array> {
+  const assembler = new FrameAssembler(maxLength);
+  for (;;) {
+    const chunk = await readChunk(connection, assembler, place, context);
+    if (chunk === null) throw closedEarly(assembler, place);
+    assembler.push(chunk);
+    const foreign = foreignSpeech(assembler.peek(8));
+    if (foreign === 'http')
+      throw answeredHttp(await restOfLine(connection, assembler, place, context), place);
+    if (foreign === 'tls') throw answeredTls(place);
+    const frame = assembler.take();
+    if (frame !== null) return frame;
+  }
+}
+
+/** The next bytes; a reset counts as the peer's close. */
+async function readChunk(
+  connection: Connection,
+  assembler: FrameAssembler,
+  place: CallPlace,
+  context: CallContext,
+): Promise<Uint8Array | null> {
+  try {
+    return await untilAborted(context.signal, connection.read());
+  } catch (error) {
+    if (isReset(error)) throw closedEarly(assembler, place, error);
+    throw error;
+  }
+}
+
+function isReset(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
+}
+
+function closedEarly(assembler: FrameAssembler, place: CallPlace, cause?: unknown): SlurmConnectionError {
+  const { repeatable, ...where } = place;
+  const errno = cause === undefined ? 'EPIPE' : 'ECONNRESET';
+  const details = {
+    ...where,
+    errno,
+    outcome: 'unknown',
+    phase: 'wait',
+    cause,
+    retryable: repeatable,
+  } as const;
+  if (assembler.held === 0) {
+    const suspects = silentCloseSuspects(place.protocol);
+    return new SlurmConnectionError(
+      `${place.rpc} to ${place.peer}: the connection was closed without an answer.`,
+      {
+        ...details,
+        code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
+        suspects,
+        hint: `Suspects: ${suspects.join('; ')}. The log of slurmctld has the reason.`,
+      },
+    );
+  }
+  const announced = assembler.announced;
+  const whole = announced === null ? 'the length word' : `${announced + 4} bytes`;
+  return new SlurmConnectionError(
+    `${place.rpc} to ${place.peer}: the reply was cut off after ${assembler.held} bytes of ${whole}.`,
+    { ...details, code: 'SLURM_COMMUNICATIONS_RECEIVE_ERROR' },
+  );
+}
+
+/** Releases up to 24.05 close without a word for all of these (`envelope.md` 4.2 and 4.3 of the wire reference). */
+function silentCloseSuspects(protocol: Release): string[] {
+  return [
+    `the daemon does not speak protocol ${protocol}`,
+    'it refused the credential (another munge key, clocks apart, a uid restriction that is not its own, a replay)',
+    'it could not decode the message',
+    'it stopped or crashed while it worked',
+  ];
+}
+
+function foreignSpeech(first: Uint8Array): 'http' | 'tls' | null {
+  const [a, b, c, d] = first;
+  if (a === 0x48 && b === 0x54 && c === 0x54 && d === 0x50) return 'http';
+  // A TLS record of type alert, any version 3.x.
+  return a === 0x15 && b === 0x03 ? 'tls' : null;
+}
+
+/** What is there of the first line of an HTTP answer, at most 200 characters: the evidence. */
+async function restOfLine(
+  connection: Connection,
+  assembler: FrameAssembler,
+  place: CallPlace,
+  context: CallContext,
+): Promise<string> {
+  while (assembler.held < 200 && !assembler.peek(200).includes(0x0a)) {
+    const chunk = await readChunk(connection, assembler, place, context).catch(() => null);
+    if (chunk === null) break;
+    assembler.push(chunk);
+  }
+  const text = String.fromCharCode(...assembler.peek(200));
+  return (text.split(/[\r\n]/)[0] ?? '').replace(/[^\x20-\x7e]/g, '?');
+}
+
+function answeredHttp(line: string, { repeatable: _, ...place }: CallPlace): SlurmProtocolVersionError {
+  // 26.05 hands what is no RPC of a version it knows to its HTTP parser: the request was never looked at.
+  return new SlurmProtocolVersionError(
+    `${place.rpc} to ${place.peer}: the peer answered in HTTP, ${JSON.stringify(line)}.`,
+    {
+      ...place,
+      code: 'SLURM_PROTOCOL_VERSION_ERROR',
+      errno: 'EPROTO',
+      outcome: 'refused',
+      phase: 'wait',
+      spoken: RELEASE_NAMES,
+      tried: [place.protocol],
+      answer: line,
+      hint: `A Slurm daemon of 26.05 or newer does this for a protocol version it does not speak, such as ${place.protocol}; else it is no Slurm daemon.`,
+    },
+  );
+}
+
+function answeredTls({ repeatable: _, ...place }: CallPlace): SlurmConnectionError {
+  return new SlurmConnectionError(`${place.rpc} to ${place.peer}: the peer answered with a TLS alert.`, {
+    ...place,
+    code: 'ESLURM_TLS_REQUIRED',
+    errno: 'EPROTO',
+    outcome: 'refused',
+    phase: 'wait',
+    hint: 'This daemon takes TLS connections only (TLSType=tls/s2n), which this version of slurmwire does not speak.',
+  });
+}

@@ -1,0 +1,199 @@
+/** From the bytes of a reply to a record that can be believed: version, credential, digest, body. */
+import type { CallContext } from '../protocol/authenticator.js';
+import { decodeBody } from '../protocol/body.js';
+import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import { decodeFrame, type Frame } from '../protocol/frame.js';
+import { isMessageName, type MessageName, type MessageRecord } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
+import { isPayloadOf } from '../protocol/payload-digest.js';
+import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
+import {
+  isSlurmError,
+  SlurmAuthError,
+  SlurmConnectionError,
+  SlurmProtocolError,
+  SlurmProtocolVersionError,
+} from '../protocol/slurm-error.js';
+import type { CallPlace, Progress } from './call-failure.js';
+import type { ExchangeSetup, Request } from './exchange.js';
+
+/** Uids whose credential makes a reply believable: root, SlurmUser, SlurmdUser. `null` where SlurmUser is not known. */
+export type TrustedUids = ReadonlySet<number> | null;
+
+/** A decoded reply. */
+export type Reply = { [N in MessageName]: ReplyOf<N> }[MessageName];
+
+export interface ReplyOf<N extends MessageName> {
+  readonly name: N;
+  readonly record: MessageRecord<N>;
+  /** Protocol of the reply, which is that of the request. */
+  readonly protocol: Release;
+  /** `host:port` that answered. */
+  readonly peer: string;
+  /**
+   * True when the reply's credential proves that root, SlurmUser or SlurmdUser made it for this very body. Protocols since
+   * 23.02 carry none; without knowing SlurmUser only the digest is checked. Then it is the TCP connection that is trusted.
+   */
+  readonly authenticated: boolean;
+  /** Milliseconds from the first step of the exchange to here. */
+  readonly elapsedMs: number;
+}
+
+interface Opening {
+  readonly setup: ExchangeSetup;
+  readonly request: Request;
+  readonly place: CallPlace;
+  readonly context: CallContext;
+  readonly startedAt: number;
+  readonly progress: Progress;
+}
+
+export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Reply> {
+  const { place, progress } = opening;
+  const frame = unpack(bytes, place);
+  if (frame.release !== place.protocol) throw wrongVersion(frame, opening);
+  progress.phase = 'authenticate';
+  const authenticated = await isAuthenticated(frame, opening);
+  progress.phase = 'decode';
+  const { messageName, header } = frame;
+  if (!isMessageName(messageName)) {
+    throw new SlurmProtocolError(
+      `the reply is ${messageName ?? `message ${header.msgType}`}, which nobody asked for`,
+      {
+        ...unknown(place),
+        code: 'SLURM_UNEXPECTED_MSG_ERROR',
+        errno: 'EPROTO',
+        phase: 'decode',
+      },
+    );
+  }
+  const record = decodeBody(messageName, frame.release, frame.body);
+  refuseAuthFailure(messageName, record, opening);
+  return {
+    name: messageName,
+    record,
+    protocol: frame.release,
+    peer: place.peer,
+    authenticated,
+    elapsedMs: performance.now() - opening.startedAt,
+  } as Reply;
+}
+
+function unknown({ repeatable, ...place }: CallPlace) {
+  return { ...place, outcome: 'unknown', retryable: repeatable } as const;
+}
+
+function unpack(bytes: Uint8Array, place: CallPlace): Frame {
+  try {
+    return decodeFrame(bytes);
+  } catch (thrown) {
+    if (!isSlurmError(thrown) || thrown.code !== 'SLURM_PROTOCOL_VERSION_ERROR') throw thrown;
+    throw versionError(
+      `the reply is of a version that slurmwire does not speak`,
+      thrown.message,
+      'unknown',
+      place,
+    );
+  }
+}
+
+function versionError(
+  summary: string,
+  answer: string,
+  outcome: 'unknown' | 'refused',
+  { repeatable: _, ...place }: CallPlace,
+): SlurmProtocolVersionError {
+  return new SlurmProtocolVersionError(
+    `${place.rpc} to ${place.peer} in protocol ${place.protocol}: ${summary}.`,
+    {
+      ...place,
+      code: 'SLURM_PROTOCOL_VERSION_ERROR',
+      errno: 'EPROTO',
+      outcome,
+      phase: 'decode',
+      spoken: RELEASE_NAMES,
+      tried: [place.protocol],
+      answer,
+    },
+  );
+}
+
+/**
+ * A daemon answers in the version of the request; in its own only to say that it does not take the request's: RC 1007 from 24.11
+ * on, RC 13000 where it wants TLS. Anything else in another version is not believed, least of all a success.
+ */
+function wrongVersion(frame: Frame, { place }: Opening): Error {
+  const said = `a reply in protocol ${frame.release}`;
+  if (frame.messageName === 'RESPONSE_SLURM_RC') {
+    const { returnCode } = decodeBody('RESPONSE_SLURM_RC', frame.release, frame.body);
+    const { code } = errorMeaning(signedReturnCode(returnCode), frame.release);
+    if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') {
+      const summary = `the daemon speaks ${frame.release} and not ${place.protocol}`;
+      return versionError(summary, `${code} in protocol ${frame.release}`, 'refused', place);
+    }
+    if (code === 'ESLURM_TLS_REQUIRED') return tlsRequired(place);
+  }
+  return versionError(`${said} to a request in ${place.protocol}`, said, 'unknown', place);
+}
+
+function tlsRequired({ repeatable: _, ...place }: CallPlace): SlurmConnectionError {
+  return new SlurmConnectionError(
+    `${place.rpc} to ${place.peer}: the controller takes TLS connections only.`,
+    {
+      ...place,
+      code: 'ESLURM_TLS_REQUIRED',
+      errno: 'EPROTO',
+      outcome: 'refused',
+      phase: 'wait',
+      number: 13000,
+      hint: 'This version of slurmwire does not speak TLS.',
+    },
+  );
+}
+
+/** Since 24.11 a daemon says in so many words that it refused the credential (same version as the request). */
+function refuseAuthFailure(name: MessageName, record: unknown, { place, request }: Opening): void {
+  if (name !== 'RESPONSE_SLURM_RC') return;
+  const { returnCode } = record as MessageRecord<'RESPONSE_SLURM_RC'>;
+  const { code, text } = errorMeaning(signedReturnCode(returnCode), place.protocol);
+  if (code !== 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') return;
+  const { repeatable: _, ...where } = place;
+  const restricted =
+    request.restrictUid === null ? '' : ` The credential was for uid ${request.restrictUid} only.`;
+  throw new SlurmAuthError(`${place.rpc} to ${place.peer}: ${text}`, {
+    ...where,
+    code,
+    errno: 'EACCES',
+    number: returnCode,
+    outcome: 'refused',
+    phase: 'authenticate',
+    hint: `Same munge key and clocks on both hosts?${restricted}`,
+  });
+}
+
+async function isAuthenticated(frame: Frame, opening: Opening): Promise<boolean> {
+  const { setup, place, context } = opening;
+  const distrust = (summary: string, hint?: string) =>
+    new SlurmAuthError(`${place.rpc} to ${place.peer}: ${summary}.`, {
+      ...unknown(place),
+      code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR',
+      errno: 'EACCES',
+      phase: 'authenticate',
+      hint,
+    });
+  if (frame.auth === null) {
+    if (isAtLeast(frame.release, '23.02')) return false;
+    throw distrust(`the reply carries no credential, which no daemon does in protocol ${frame.release}`);
+  }
+  const { uid, payload } = await untilAborted(context.signal, setup.auth.verify(frame.auth, context));
+  if (!isPayloadOf(payload, frame.release, frame.header.msgType, frame.body)) {
+    throw distrust('the credential of the reply was made for another message');
+  }
+  if (setup.trusted === null) return false;
+  if (setup.trusted.has(uid)) return true;
+  const trusted = [...setup.trusted].join(', ');
+  throw distrust(
+    `the reply was made by uid ${uid}, which is none of ${trusted}`,
+    'Is SlurmUser in slurm.conf (or the slurmUser option) the user that slurmctld runs as?',
+  );
+}
