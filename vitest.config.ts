@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     // Tests that change users or load native code want a process of their own, not a thread.
     pool: 'forks',
     testTimeout: 20_000,

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { untilAborted } from '../protocol/on-abort.js';
 import { SlurmConfigError, SlurmUsageError } from '../protocol/slurm-error.js';
-import { abortable } from './abortable.js';
 import { ConfigErrorCode } from './config-error-code.js';
 
 /**
@@ -43,7 +43,7 @@ export async function findSlurmConf(options: FindSlurmConfOptions = {}): Promise
   const { SLURM_CONF } = env;
   if (SLURM_CONF) return await named(SLURM_CONF, 'the environment variable SLURM_CONF', exists, signal);
   for (const place of SLURM_CONF_PLACES) {
-    if (await abortable(exists(place), signal)) return place;
+    if (await untilAborted(signal, exists(place))) return place;
   }
   throw nowhere(env);
 }
@@ -55,7 +55,7 @@ async function named(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const file = resolve(path);
-  if (await abortable(exists(file), signal)) return file;
+  if (await untilAborted(signal, exists(file))) return file;
   throw new SlurmConfigError(`slurm.conf, named by ${namedBy}, does not exist.`, {
     code: ConfigErrorCode.NOT_FOUND,
     errno: 'ENOENT',

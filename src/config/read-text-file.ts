@@ -1,6 +1,6 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
+import { untilAborted } from '../protocol/on-abort.js';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
-import { abortable } from './abortable.js';
 import { ConfigErrorCode } from './config-error-code.js';
 
 /** Bytes this library reads of one file. A slurm.conf with a line for each of 20,000 nodes has about 4 MB. */
@@ -25,7 +25,7 @@ export interface ReadTextFileOptions {
  */
 export async function readTextFile(path: string, options: ReadTextFileOptions = {}): Promise<string> {
   options.signal?.throwIfAborted();
-  return await abortable(read(path, options), options.signal);
+  return await untilAborted(options.signal, read(path, options));
 }
 
 async function read(path: string, options: ReadTextFileOptions): Promise<string> {

@@ -6,7 +6,7 @@
  */
 import type { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
-import { CodecFault } from './codec-fault.js';
+import { CodecFault, within } from './codec-fault.js';
 import { showValue } from './slurm-error.js';
 import { WireType } from './wire-type.js';
 
@@ -43,28 +43,32 @@ export function writeAddress(writer: ByteWriter, value: Address): void {
   if (typeof value !== 'object' || value === null) {
     throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(value)} is not an address`);
   }
-  writer.u16(value.family);
-  if (!('address' in value)) {
-    if (value.family === AF_INET || value.family === AF_INET6) {
-      throw new CodecFault('SLURMWIRE_FIELD_MISSING', 'an address of family 2 or 10 needs address and port');
-    }
-    return;
+  const { family, address, port, ...unknown } = value as {
+    family: number;
+    address?: string;
+    port?: number;
+  };
+  for (const name of Object.keys(unknown)) {
+    throw within(new CodecFault('SLURMWIRE_BAD_VALUE', 'there is no such field'), name);
   }
-  if (value.family === AF_INET) writer.raw(parseIPv4(value.address).reverse());
-  else if (value.family !== AF_INET6) {
-    throw new CodecFault(
-      'SLURMWIRE_BAD_VALUE',
-      `an address of family ${value.family} has no bytes on the wire`,
-    );
-  } else {
-    const bytes = parseIPv6(value.address);
+  writer.u16(family);
+  if (family !== AF_INET && family !== AF_INET6) {
+    if (address === undefined && port === undefined) return;
+    throw new CodecFault('SLURMWIRE_BAD_VALUE', `family ${family} has neither address nor port on the wire`);
+  }
+  if (address === undefined || port === undefined) {
+    throw new CodecFault('SLURMWIRE_FIELD_MISSING', 'an address of family 2 or 10 needs address and port');
+  }
+  if (family === AF_INET) writer.raw(parseIPv4(address).reverse());
+  else {
+    const bytes = parseIPv6(address);
     writer.u32(bytes.length);
     writer.raw(bytes);
   }
-  if (!Number.isInteger(value.port) || value.port < 0 || value.port > 0xffff) {
-    throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(value.port)} is not a port`);
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
+    throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(port)} is not a port`);
   }
-  writer.u16(swap16(value.port));
+  writer.u16(swap16(port));
 }
 
 function swap16(value: number): number {
@@ -73,7 +77,7 @@ function swap16(value: number): number {
 
 function parseIPv4(text: string): Uint8Array {
   const parts = typeof text === 'string' ? text.split('.') : [];
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) {
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) {
     throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(text)} is not an IPv4 address`);
   }
   return Uint8Array.from(parts, Number);

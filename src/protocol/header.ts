@@ -69,11 +69,15 @@ const returnItem = struct({
 function bodyOf(type: number, release: Release): WireType<unknown, unknown> {
   if (type === 0) return empty as WireType<unknown, unknown>;
   const name = messageTypeName(type, release);
-  if (isMessageName(name)) return messageType(name);
+  if (isMessageName(name) && hasKnownEnd(messageType(name))) return messageType(name);
   throw new CodecFault(
     'SLURMWIRE_UNKNOWN_TYPE',
-    `message type ${type} (${name ?? 'no name'}) has no description`,
+    `message type ${type} (${name ?? 'no name'}) has no description that says where it ends`,
   );
+}
+
+function hasKnownEnd({ spec }: WireType<unknown, unknown>): boolean {
+  return spec.kind !== 'struct' || spec.fields.every(([, field]) => field.spec.kind !== 'rest');
 }
 
 const NO_FORWARD = { cnt: 0, nodelist: null, timeout: 0, treeWidth: 0, netCred: null, treeDepth: 0 };

@@ -39,8 +39,12 @@ function begin(signal: AbortSignal): Watch {
   return watch;
 }
 
-/** Settles as `promise` does, unless `signal` fires first: then it rejects with the signal's reason. */
-export function untilAborted<Result>(signal: AbortSignal, promise: Promise<Result>): Promise<Result> {
+/** Settles as `promise` does, unless `signal` fires first: then it rejects with the signal's reason, whatever the promise does later. */
+export function untilAborted<Result>(
+  signal: AbortSignal | undefined,
+  promise: Promise<Result>,
+): Promise<Result> {
+  if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const abandon = () => reject(signal.reason);
     let takeBack = () => {};

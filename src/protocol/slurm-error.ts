@@ -100,7 +100,9 @@ export function restate<E extends SlurmError>(
   changes: Partial<SlurmErrorDetails>,
 ): E {
   const Same = error.constructor as new (summary: string, details: SlurmErrorDetails) => E;
-  return new Same(summary, { ...error, cause: error.cause, ...changes });
+  const restated = new Same(summary, { ...error, cause: error.cause, ...changes });
+  // A value is turned into text once only.
+  return error instanceof SlurmUsageError ? Object.assign(restated, { value: error.value }) : restated;
 }
 
 /** The caller's fault: a bad argument. Nothing was sent; fixing the calling code fixes it. */

@@ -1,0 +1,93 @@
+/**
+ * Finding and loading MUNGE's C library, lazily and once.
+ *
+ * Koffi is imported here and nowhere else, at the first use: a machine on which it cannot be loaded can still import
+ * the package and use another way to authenticate.
+ */
+import { SlurmAuthError } from '../protocol/slurm-error.js';
+import { MungeCalls } from './munge-calls.js';
+
+/** Names tried when no path is given; the system's loader searches its usual places. */
+const LIBRARY_NAMES: readonly string[] =
+  process.platform === 'darwin'
+    ? [
+        'libmunge.2.dylib',
+        'libmunge.dylib',
+        '/opt/homebrew/lib/libmunge.2.dylib',
+        '/usr/local/lib/libmunge.2.dylib',
+      ]
+    : ['libmunge.so.2'];
+
+/** Loads in progress or done, by the path asked for. Failures are forgotten, so that installing the library helps at once. */
+const loaded = new Map<string, Promise<MungeCalls>>();
+
+/**
+ * Loads libmunge ahead of its first use, for example before the process gives up privileges or changes its root.
+ *
+ * Not needed otherwise: {@link munge} loads it at the first credential. Loading twice costs nothing.
+ *
+ * @param library path or name of the shared object; default: the system's `libmunge.so.2` (macOS: `libmunge.2.dylib`).
+ * @throws SlurmAuthError with code `ESLURM_AUTH_SKIP` and reason `no-library` (libmunge cannot be loaded)
+ *   or `no-ffi` (koffi cannot).
+ */
+export async function loadMunge(library?: string): Promise<void> {
+  await mungeCalls(library);
+}
+
+/** @internal The library's calls, loading it first if need be. */
+export function mungeCalls(library?: string): Promise<MungeCalls> {
+  const key = library ?? '';
+  const known = loaded.get(key);
+  if (known !== undefined) return known;
+  const loading = load(library === undefined ? LIBRARY_NAMES : [library]);
+  loaded.set(key, loading);
+  loading.catch(() => loaded.delete(key));
+  return loading;
+}
+
+async function load(names: readonly string[]): Promise<MungeCalls> {
+  let koffi: typeof import('koffi');
+  try {
+    koffi = await import('koffi');
+  } catch (cause) {
+    throw unusable(
+      'no-ffi',
+      `koffi, the bridge to C libraries, cannot be loaded on ${process.platform}-${process.arch}`,
+      'Install the package with its optional dependencies, or authenticate without libmunge.',
+      cause,
+    );
+  }
+  const causes: unknown[] = [];
+  for (const name of names) {
+    try {
+      return new MungeCalls(koffi, koffi.load(name));
+    } catch (cause) {
+      causes.push(cause);
+    }
+  }
+  throw unusable(
+    'no-library',
+    `The MUNGE library cannot be loaded (tried ${names.join(', ')})`,
+    'Install it: Debian and Ubuntu have it in package libmunge2, RHEL and its kin in munge-libs.',
+    causes.length === 1 ? causes[0] : new AggregateError(causes, 'no candidate could be loaded'),
+  );
+}
+
+/** Upstream's name for "this plugin cannot be used here" (slurm_errno.h, 6008) serves both. */
+function unusable(
+  reason: 'no-ffi' | 'no-library',
+  summary: string,
+  hint: string,
+  cause: unknown,
+): SlurmAuthError {
+  return new SlurmAuthError(`${summary}.`, {
+    code: 'ESLURM_AUTH_SKIP',
+    number: 6008,
+    errno: 'ENOENT',
+    outcome: 'not-sent',
+    phase: 'authenticate',
+    reason,
+    hint,
+    cause,
+  });
+}

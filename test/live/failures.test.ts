@@ -1,0 +1,165 @@
+/** What goes wrong on a real cluster, told with the right class, code, phase and outcome; and what then happened to the job. */
+import { expect, test } from 'vitest';
+import { describeLive } from './support/live.js';
+
+describeLive('failures on a live 22.05', { nodes: 1 }, (live) => {
+  test('slurmctld stopped: nobody listens, not sent', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    alice.forget();
+    await cluster.stopDaemon('slurmctld');
+    try {
+      const { error } = await alice.call('killJob', [id]);
+      expect(error).toMatchObject({
+        name: 'SlurmConnectionError',
+        code: 'SLURM_COMMUNICATIONS_CONNECTION_ERROR',
+        errno: 'ECONNREFUSED',
+        phase: 'connect',
+        outcome: 'not-sent',
+        retryable: true,
+        rpc: 'REQUEST_KILL_JOB',
+      });
+      const { value } = await alice.call('ping');
+      expect(value).toMatchObject([{ up: false, error: { code: 'SLURM_COMMUNICATIONS_CONNECTION_ERROR' } }]);
+    } finally {
+      await cluster.startDaemon('slurmctld');
+    }
+    await cluster.waitForJob(id, ['RUNNING']);
+    expect((await alice.call('killJob', [id])).value).toMatchObject({ outcome: 'accepted' });
+  });
+
+  test('slurmctld hangs at first contact: the kill was not sent, and the job lives', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    alice.forget();
+    await cluster.pauseDaemon('slurmctld');
+    try {
+      const { error } = await alice.call('killJob', [id, 'SIGKILL', { timeoutMs: 500 }]);
+      expect(error).toMatchObject({
+        name: 'SlurmTimeoutError',
+        code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+        errno: 'ETIMEDOUT',
+        outcome: 'not-sent',
+        rpc: 'REQUEST_KILL_JOB',
+      });
+    } finally {
+      await cluster.resumeDaemon('slurmctld');
+    }
+    expect(await cluster.jobState(id)).toBe('RUNNING');
+    await alice.call('killJob', [id]);
+  });
+
+  test('slurmctld hangs later: outcome unknown, and indeed the kill happens when it wakes', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    await alice.call('killJob', [999_999]); // the endpoint is known from here on
+    await cluster.pauseDaemon('slurmctld');
+    try {
+      const { error } = await alice.call('killJob', [id, 'SIGKILL', { timeoutMs: 500 }]);
+      expect(error).toMatchObject({
+        name: 'SlurmTimeoutError',
+        code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+        phase: 'wait',
+        outcome: 'unknown',
+        retryable: true, // SIGKILL of a whole job does no harm twice
+      });
+    } finally {
+      await cluster.resumeDaemon('slurmctld');
+    }
+    await cluster.waitForJob(id, ['CANCELLED']);
+  });
+
+  test('a release that 22.05 does not speak: closed without a word at first contact, not sent', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    const { error } = await alice.call('killJob', [id], { protocol: '24.11' });
+    expect(error).toMatchObject({
+      name: 'SlurmConnectionError',
+      code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
+      outcome: 'not-sent',
+      phase: 'wait',
+      rpc: 'REQUEST_KILL_JOB',
+      protocol: '24.11',
+    });
+    expect(error.suspects[0]).toContain('24.11');
+    expect(await cluster.jobState(id)).toBe('RUNNING');
+    await alice.call('killJob', [id]);
+  });
+
+  test('a credential for somebody else: closed without a word at first contact, not sent', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    const { error } = await alice.call('killJob', [id], { slurmUser: cluster.users.bob.uid });
+    expect(error).toMatchObject({ code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT', outcome: 'not-sent' });
+    expect(error.suspects.join()).toContain('credential');
+    expect(await cluster.jobState(id)).toBe('RUNNING');
+    await alice.call('killJob', [id]);
+  });
+
+  test('the low-level door with a credential for somebody else, endpoint known: unknown, suspects named', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    await alice.call('killJob', [999_999]);
+    const body = {
+      stepId: { jobId: id, stepId: 0xfffffffe, stepHetComp: 0xfffffffe },
+      sjobId: null,
+      signal: 9,
+    };
+    const { error } = await alice.call('request', [
+      'REQUEST_CANCEL_JOB_STEP',
+      body,
+      { restrictUid: cluster.users.bob.uid },
+    ]);
+    expect(error).toMatchObject({
+      name: 'SlurmConnectionError',
+      code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
+      outcome: 'unknown',
+      retryable: false,
+      rpc: 'REQUEST_CANCEL_JOB_STEP',
+    });
+    expect(error.suspects.length).toBeGreaterThan(2);
+    expect(await cluster.jobState(id)).toBe('RUNNING');
+    await alice.call('killJob', [id]);
+  });
+
+  test('munged stopped: EMUNGE_SOCKET, not sent, with what to do', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    await cluster.stopMunged();
+    try {
+      const { error } = await alice.call('killJob', [id]);
+      expect(error).toMatchObject({
+        name: 'SlurmAuthError',
+        code: 'EMUNGE_SOCKET',
+        phase: 'authenticate',
+        outcome: 'not-sent',
+        rpc: 'REQUEST_KILL_JOB',
+      });
+      expect(['no-socket', 'not-running']).toContain(error.reason);
+      expect(error.message).toContain(cluster.mungeSocket);
+    } finally {
+      await cluster.startMunged();
+    }
+    expect((await alice.call('killJob', [id])).value).toMatchObject({ outcome: 'accepted' });
+  });
+
+  test('munged hangs: the deadline holds, the event loop stays free, nothing was sent', async () => {
+    const { alice, cluster, run } = live();
+    const id = await run('sleep 1000');
+    await cluster.pauseMunged();
+    try {
+      const startedAt = performance.now();
+      const calls = [1, 2, 3, 4].map(() => alice.call('killJob', [id, 'SIGKILL', { timeoutMs: 700 }]));
+      for (const { error, longestPauseMs } of await Promise.all(calls)) {
+        expect(error).toMatchObject({ phase: 'authenticate', outcome: 'not-sent', rpc: 'REQUEST_KILL_JOB' });
+        expect(['SlurmTimeoutError', 'SlurmAuthError']).toContain(error.name);
+        expect(longestPauseMs).toBeLessThan(500);
+      }
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+    } finally {
+      await cluster.resumeMunged();
+    }
+    expect(await cluster.jobState(id)).toBe('RUNNING');
+    expect((await alice.call('killJob', [id])).value).toMatchObject({ outcome: 'accepted' });
+  });
+});

@@ -1,0 +1,44 @@
+/**
+ * A process that loads the built library as root, gives up root for an ordinary user, and then does what its parent says: a
+ * user's own program, on the machine where the checkout may be unreadable to that user.
+ */
+import { connect, isSlurmError, loadMunge, munge } from '../../../dist/index.js';
+
+const { uid, gid } = JSON.parse(process.argv[2] ?? '{}');
+await loadMunge(); // before the drop: what is loaded later could not be read any more
+process.setgroups?.([gid]);
+process.setgid?.(gid);
+process.setuid?.(uid);
+if (process.getuid?.() === 0) throw new Error('still root');
+
+/** @type {Map<string, Awaited<ReturnType<typeof connect>>>} */
+const clients = new Map();
+let lastTick = performance.now();
+let longestPauseMs = 0;
+setInterval(() => {
+  longestPauseMs = Math.max(longestPauseMs, performance.now() - lastTick);
+  lastTick = performance.now();
+}, 10).unref();
+
+process.on('message', async (/** @type {any} */ { id, client, options, method, args }) => {
+  longestPauseMs = 0;
+  lastTick = performance.now();
+  try {
+    const { mungeSocket, ...plain } = options;
+    const key = `${client} ${JSON.stringify(options)}`;
+    let slurm = clients.get(key);
+    if (slurm === undefined) {
+      slurm = await connect(
+        mungeSocket === undefined ? plain : { ...plain, auth: munge({ socket: mungeSocket }) },
+      );
+      clients.set(key, slurm);
+    }
+    const value = await /** @type {any} */ (slurm)[method](...args);
+    process.send?.({ id, value, longestPauseMs });
+  } catch (error) {
+    const shown = isSlurmError(error) ? error.toJSON() : { name: 'not a SlurmError', message: String(error) };
+    process.send?.({ id, error: shown, longestPauseMs });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+process.send?.({ ready: true });

@@ -1,0 +1,66 @@
+/** A private cluster for one test file, or a loud word about why there is none. */
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, inject } from 'vitest';
+import { type LabCluster, type UpOptions, up } from '../../../lab/cluster.js';
+import { Actor } from './actor.js';
+
+export interface Live {
+  readonly cluster: LabCluster;
+  readonly alice: Actor;
+  readonly bob: Actor;
+  /** Reads a file of the work directory; '' while it is not there. */
+  output(name: string): Promise<string>;
+  /** Waits until a file of the work directory is there. */
+  waitForFile(name: string): Promise<void>;
+  /** Submits a batch script as alice and waits until it runs. */
+  run(script: string, sbatchArgs?: readonly string[]): Promise<number>;
+}
+
+/** Runs the tests on a fresh cluster. Without a lab they are skipped aloud; in CI that is a failure. */
+export function describeLive(name: string, options: UpOptions, tests: (live: () => Live) => void): void {
+  // In CI the global set-up has failed already where there is no lab.
+  describe.skipIf(inject('labTrouble') !== null)(name, () => {
+    let live: Live | undefined;
+    let directory = '';
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'swl-'));
+      await chmod(directory, 0o755); // for alice and bob
+      live = await start({ ...options, directory: join(directory, 'c') });
+    });
+
+    afterAll(async () => {
+      await live?.alice.stop();
+      await live?.bob.stop();
+      await live?.cluster.down();
+      if (directory !== '') await rm(directory, { recursive: true, force: true });
+    });
+
+    tests(() => {
+      if (live === undefined) throw new Error('the cluster is not up');
+      return live;
+    });
+  });
+}
+
+async function start(options: UpOptions): Promise<Live> {
+  const cluster = await up(options);
+  const defaults = { conf: cluster.slurmConf };
+  const alice = await Actor.start(cluster.users.alice, defaults);
+  const bob = await Actor.start(cluster.users.bob, defaults);
+  return {
+    cluster,
+    alice,
+    bob,
+    output: (name) => readFile(join(cluster.workDirectory, name), 'utf8').catch(() => ''),
+    waitForFile: (name) => cluster.waitFor(() => existsSync(join(cluster.workDirectory, name)), 20_000, name),
+    async run(script, sbatchArgs = []) {
+      const id = await cluster.submit(script, { user: 'alice', sbatchArgs });
+      await cluster.waitForJob(id, ['RUNNING']);
+      return id;
+    },
+  };
+}

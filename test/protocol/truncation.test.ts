@@ -1,0 +1,240 @@
+/** Bytes cut short, lengths that lie, bits that flipped: only ever a SlurmProtocolError, quickly, and without believing a length. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Span, Trace } from '../../src/protocol/byte-reader.js';
+import { header } from '../../src/protocol/header.js';
+import {
+  type AuthSection,
+  decodeBody,
+  decodeFrame,
+  encodeFrame,
+  MESSAGES,
+  messageTypeName,
+  type Release,
+  type SlurmProtocolError,
+} from '../../src/protocol/index.js';
+import { decodeWith, protocolErrorIfAny, protocolErrorOf, withoutBigAllocations } from '../support/codec.js';
+import { type AnyType, hasKnownEnd } from '../support/description.js';
+import {
+  describedGoldenLines,
+  fromHex,
+  type GoldenLine,
+  goldenLines,
+  goldenReplies,
+  releaseOfProtocol,
+} from '../support/golden.js';
+
+interface Sample {
+  readonly what: string;
+  readonly release: Release;
+  readonly bytes: Uint8Array;
+  decode(bytes: Uint8Array, trace?: Trace): unknown;
+}
+
+/** Bodies that say where they end: of the others every beginning is good too. */
+const bodies: readonly Sample[] = describedGoldenLines()
+  .filter(({ name }) => hasKnownEnd(MESSAGES[name] as AnyType))
+  .map((line) => ({
+    what: `${line.name} ${line.case} v${line.v}`,
+    release: releaseOfProtocol(line.v),
+    bytes: fromHex(line.hex),
+    decode: (bytes, trace) => decodeBody(line.name, releaseOfProtocol(line.v), bytes, trace),
+  }));
+
+const headers: readonly Sample[] = [
+  ...goldenLines('headers').map((line) => headerSample(line, line.hex)),
+  // With answers of other nodes.
+  ...goldenReplies()
+    .filter((reply) => reply.case === 'signal-tasks-unknown-forwarded')
+    .map((reply) => headerSample(reply, reply.header)),
+];
+
+function headerSample(line: GoldenLine, hex: string): Sample {
+  const release = releaseOfProtocol(line.v);
+  return {
+    what: `header ${line.case} v${line.v}`,
+    release,
+    bytes: fromHex(hex),
+    decode: (bytes, trace) => decodeWith(header, release, bytes, trace),
+  };
+}
+
+const PLUGINS: readonly (AuthSection | null)[] = [
+  { plugin: 'auth/munge', credential: 'MUNGE:AwQDAAB:' },
+  { plugin: 'auth/none', uid: 1000, gid: 1000, hostname: 'login1' },
+  { plugin: 'auth/jwt', token: 'a.b.c', username: null },
+  { plugin: 'auth/slurm', token: 'a.b.c' },
+  null,
+];
+
+/** A frame around each golden header: its flags, forward block, answers and address, and a body of zeros. */
+const frames: readonly Sample[] = headers.map((sample, i) => {
+  const head = decodeWith(header, sample.release, sample.bytes);
+  const frame = encodeFrame({
+    release: sample.release,
+    messageName: messageTypeName(head.msgType, sample.release) as string,
+    auth: PLUGINS[i % PLUGINS.length] as AuthSection | null,
+    body: new Uint8Array(head.bodyLength),
+    flags: head.flags & ~0x40,
+    forward: head.forward,
+    returnList: head.returnList,
+    origAddr: head.origAddr,
+  });
+  return { what: `frame of ${sample.what}`, release: sample.release, bytes: frame, decode: decodeFrame };
+});
+
+const samples = [...bodies, ...headers, ...frames];
+
+const table = (some: readonly Sample[]) => some.map((sample) => [sample.what, sample] as const);
+
+function overwritten(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  new DataView(copy.buffer).setUint32(at, value);
+  return copy;
+}
+
+/** The length word put right, so that what lies behind it is what decoding stumbles over. */
+function relabelled(frame: Uint8Array): Uint8Array {
+  return overwritten(frame, 0, frame.length - 4);
+}
+
+test('the samples are many: all described messages, headers with answers, frames of every plugin', () => {
+  expect(bodies.length).toBeGreaterThan(350);
+  expect(headers.filter(({ bytes }) => bytes.length > 60).length).toBeGreaterThanOrEqual(16);
+  expect(frames).toHaveLength(headers.length);
+});
+
+describe('cut at every byte', () => {
+  test.each(table([...bodies, ...headers]))('%s', (_, { bytes, decode }) => {
+    for (let length = 0; length < bytes.length; length++) {
+      const error = protocolErrorOf(() => decode(bytes.subarray(0, length)));
+      expect(['SLURMWIRE_TRUNCATED', 'SLURMWIRE_BAD_COUNT'], `${length} bytes`).toContain(error.code);
+      expect(error.fieldPath, `${length} bytes`).not.toBe('');
+      expect(error.offset, `${length} bytes`).toBeLessThanOrEqual(length);
+    }
+  });
+
+  test.each(table(frames))('%s', (_, { bytes, decode }) => {
+    for (let length = 0; length < bytes.length; length++) {
+      const cut = bytes.subarray(0, length);
+      expect(protocolErrorOf(() => decode(cut)).code).toBe(
+        length < 4 ? 'SLURMWIRE_TRUNCATED' : 'SLURMWIRE_BAD_LENGTH',
+      );
+      if (length < 4) continue;
+      const error = protocolErrorOf(() => decode(relabelled(cut)));
+      const codes = ['SLURMWIRE_TRUNCATED', 'SLURMWIRE_BAD_COUNT', 'SLURMWIRE_BAD_LENGTH'];
+      expect(codes, `${length} bytes`).toContain(error.code);
+    }
+  });
+});
+
+describe('one byte too many', () => {
+  test.each(table([...bodies, ...headers]))('%s', (_, { bytes, decode }) => {
+    for (const extra of [0, 0xff]) {
+      const error = protocolErrorOf(() => decode(Uint8Array.from([...bytes, extra])));
+      expect([error.code, error.offset]).toEqual(['SLURMWIRE_TRAILING_BYTES', bytes.length]);
+    }
+  });
+
+  test.each(table(frames))('%s', (_, { bytes, decode }) => {
+    const longer = Uint8Array.from([...bytes, 0]);
+    expect(protocolErrorOf(() => decode(longer)).code).toBe('SLURMWIRE_BAD_LENGTH');
+    expect(protocolErrorOf(() => decode(relabelled(longer))).code).toBe('SLURMWIRE_BAD_LENGTH');
+  });
+});
+
+describe('lengths that lie', () => {
+  /** Where the u32 lengths of strings and counts of lists stand, from the spans that decoding notes. */
+  function lengthsIn({ bytes, decode }: Sample): { at: number; path: string; isText: boolean }[] {
+    const trace: Trace = { path: [], spans: [] };
+    decode(bytes, trace);
+    const texts = trace.spans
+      .filter((span) => isText(span, bytes))
+      .map(({ start, path }) => ({ at: start, path, isText: true }));
+    const lists = new Map<string, { at: number; path: string; isText: boolean }>();
+    for (const { path, start } of trace.spans) {
+      for (const match of path.matchAll(/\/0(?=\/|$)/g)) {
+        const list = path.slice(0, match.index);
+        if (!lists.has(list)) lists.set(list, { at: start - 4, path: list, isText: false });
+      }
+    }
+    // The header counts its answers in 16 bits: see frame.test.ts.
+    return [...texts, ...lists.values()].filter(({ path }) => !path.endsWith('returnList'));
+  }
+
+  function isText({ value, start, end }: Span, bytes: Uint8Array): boolean {
+    if (typeof value === 'string') return true;
+    return value === null && end - start === 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(start) === 0;
+  }
+
+  test('are found, of both kinds', () => {
+    const reroute = bodies.filter(({ what }) => what.startsWith('RESPONSE_SLURM_REROUTE_MSG typical'));
+    const found = reroute.flatMap(lengthsIn);
+    expect(found.filter((length) => length.isText).length).toBeGreaterThan(100);
+    expect(found.filter((length) => !length.isText).length).toBeGreaterThan(10);
+  });
+
+  test.each(table(samples))('%s', (_, sample) => {
+    const { bytes, decode } = sample;
+    withoutBigAllocations(100_000, () => {
+      for (const { at, path, isText } of lengthsIn(sample)) {
+        const left = bytes.length - at - 4;
+        const lies = [0xffffffff, 0x40000001, left + 1, ...(isText ? [0xfffffffe] : [])];
+        for (const lie of lies) {
+          const error = protocolErrorOf(() => decode(overwritten(bytes, at, lie)));
+          expect([error.code, error.fieldPath, error.offset]).toEqual(['SLURMWIRE_BAD_COUNT', path, at]);
+        }
+      }
+    });
+  });
+
+  test.each(table(samples))('%s: every four bytes in turn, whatever they are', (_, { bytes, decode }) => {
+    withoutBigAllocations(100_000, () => {
+      for (let at = 0; at + 4 <= bytes.length; at++) {
+        for (const lie of [0xffffffff, 0xfffffffe, bytes.length - at - 3, 0x40000001, 0]) {
+          protocolErrorIfAny(() => decode(overwritten(bytes, at, lie)));
+        }
+      }
+    });
+  });
+});
+
+describe('at random', () => {
+  const RUNS = { numRuns: 4000 };
+
+  test('bits flipped in good bytes', () => {
+    const flips = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 0xff })), { minLength: 1, maxLength: 6 });
+    const nonEmpty = samples.filter(({ bytes }) => bytes.length > 0);
+    const errors: SlurmProtocolError[] = [];
+    fc.assert(
+      fc.property(fc.constantFrom(...nonEmpty), flips, ({ bytes, decode }, positions) => {
+        const copy = Uint8Array.from(bytes);
+        for (const [where, mask] of positions) copy[where % copy.length] = (copy[where % copy.length] as number) ^ mask;
+        const error = withoutBigAllocations(100_000, () => protocolErrorIfAny(() => decode(copy)));
+        if (error !== null) errors.push(error);
+      }),
+      RUNS,
+    );
+    expect(errors.length).toBeGreaterThan(RUNS.numRuns / 10);
+  });
+
+  test('noise', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...samples), fc.uint8Array({ maxLength: 400 }), ({ decode }, bytes) => {
+        withoutBigAllocations(100_000, () => protocolErrorIfAny(() => decode(bytes)));
+      }),
+      RUNS,
+    );
+  });
+
+  test('noise behind a good beginning', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...frames), fc.nat(), fc.uint8Array({ maxLength: 200 }), ({ bytes, decode }, at, noise) => {
+        const start = 4 + (at % (bytes.length - 4));
+        const mixed = relabelled(Uint8Array.from([...bytes.subarray(0, start), ...noise]));
+        withoutBigAllocations(100_000, () => protocolErrorIfAny(() => decode(mixed)));
+      }),
+      RUNS,
+    );
+  });
+});
