@@ -34,8 +34,8 @@ export function callFailure(thrown: unknown, progress: Progress, place: CallPlac
   const outcome: Outcome = progress.sent ? 'unknown' : 'not-sent';
   if (!isSlurmError(thrown)) return fromSystem(thrown, outcome, progress, place);
   if (thrown instanceof SlurmTimeoutError) return atDeadline(thrown, outcome, progress, place);
-  // What the exchange made itself is placed already.
-  return thrown.rpc !== undefined && thrown.peer !== undefined
+  // What the exchange made itself is placed already. An authenticator may talk to a peer of its own: that is not this call's.
+  return thrown.rpc === place.rpc && thrown.peer === place.peer
     ? thrown
     : placed(thrown, outcome, progress, place);
 }

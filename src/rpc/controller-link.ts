@@ -5,7 +5,7 @@ import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, SlurmError } from '../protocol/slurm-error.js';
+import { isSlurmError, type Phase, restate, SlurmError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { Deadline } from './deadline.js';
@@ -37,11 +37,20 @@ export interface ControllerCall<N extends MessageName> {
   readonly restrictUid?: number | null;
 }
 
+/** A PING that several calls may wait for. */
+interface FirstContact {
+  readonly answer: Promise<Reply>;
+  /** Calls that wait for it now. */
+  waiting: number;
+  /** Ends it early, when nobody waits any more. */
+  readonly giveUp: AbortController;
+}
+
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
-  readonly #contacts = new Map<string, Promise<Reply>>();
+  readonly #contacts = new Map<string, FirstContact>();
 
   constructor(setup: LinkSetup) {
     this.setup = setup;
@@ -63,7 +72,7 @@ export class ControllerLink {
         const reply = await this.#callOne({ ...request, endpoint }, context);
         if (last || !isStandby(reply)) return reply;
       } catch (error) {
-        if (last || !isUnreached(error)) throw error;
+        if (last || context.signal.aborted || !isUnreached(error)) throw error;
       }
     }
     throw new TypeError('a link without controllers');
@@ -102,33 +111,39 @@ export class ControllerLink {
    */
   async #firstContact(request: Request, context: CallContext): Promise<void> {
     const key = showEndpoint(request.endpoint);
-    let contact = this.#contacts.get(key);
-    if (contact === undefined) {
-      contact = this.#askOnce(request.endpoint);
-      this.#contacts.set(key, contact);
-      const forget = () => {
-        if (this.#contacts.get(key) === contact) this.#contacts.delete(key);
-      };
-      contact.catch(forget);
-    }
     const place = { peer: key, rpc: request.name, protocol: request.release, repeatable: request.repeatable };
+    const ended = (phase: Phase) => callFailure(context.signal.reason, { phase, sent: false }, place);
+    if (context.signal.aborted) throw ended('authenticate');
+    const contact = this.#contacts.get(key) ?? this.#ask(key, request.endpoint);
+    contact.waiting += 1;
     try {
-      await untilAborted(context.signal, contact);
+      await untilAborted(context.signal, contact.answer);
     } catch (thrown) {
-      if (context.signal.aborted)
-        throw callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
-      throw notSent(thrown, request);
+      if (!context.signal.aborted) throw notSent(thrown, request);
+      // The last one to leave ends it: nothing of a call outlives the call.
+      if (contact.waiting === 1) {
+        this.#forget(key, contact);
+        contact.giveUp.abort();
+      }
+      throw ended('wait');
+    } finally {
+      contact.waiting -= 1;
     }
   }
 
   /** One PING for all calls that wait for it, with a deadline of its own: none of them may end it for the others. */
-  async #askOnce(endpoint: Endpoint): Promise<Reply> {
-    const deadline = new Deadline(this.setup.messageTimeoutMs);
-    try {
-      return await this.ping(endpoint, deadline);
-    } finally {
-      deadline.dispose();
-    }
+  #ask(key: string, endpoint: Endpoint): FirstContact {
+    const giveUp = new AbortController();
+    const deadline = new Deadline(this.setup.messageTimeoutMs, giveUp.signal);
+    const answer = this.ping(endpoint, deadline).finally(() => deadline.dispose());
+    const contact = { answer, waiting: 0, giveUp };
+    this.#contacts.set(key, contact);
+    answer.catch(() => this.#forget(key, contact));
+    return contact;
+  }
+
+  #forget(key: string, contact: FirstContact): void {
+    if (this.#contacts.get(key) === contact) this.#contacts.delete(key);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { onAbort } from '../protocol/on-abort.js';
-import { SlurmTimeoutError, SlurmUsageError } from '../protocol/slurm-error.js';
+import { SlurmTimeoutError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 
 /** Longest time a timer of Node can take, in milliseconds (about 24.8 days). */
 const MAX_TIMEOUT_MS = 0x7fffffff;
@@ -71,7 +71,7 @@ function abortedByCaller(cause: unknown): SlurmTimeoutError {
 function checkTimeout(timeoutMs: number): void {
   if (Number.isFinite(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return;
   throw new SlurmUsageError(
-    `timeoutMs ${String(timeoutMs)} is not a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
+    `timeoutMs ${showValue(timeoutMs)} is not a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
     {
       code: 'SLURMWIRE_BAD_OPTION',
       field: 'timeoutMs',

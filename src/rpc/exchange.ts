@@ -63,7 +63,7 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     const frame = encodeFrame({ ...request, messageName: request.name, auth });
 
     progress.phase = 'connect';
-    connection = await setup.transport.connect(request.endpoint, context);
+    connection = await openConnection(setup.transport, request.endpoint, context);
     context.signal.throwIfAborted();
 
     progress.phase = 'send';
@@ -86,6 +86,20 @@ function createCredential(auth: Authenticator, request: Request, context: CallCo
   const { name, release, body, restrictUid } = request;
   const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
   return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
+}
+
+/** A transport that does not heed the signal holds up nobody; a connection that comes too late is closed. */
+function openConnection(
+  transport: Transport,
+  endpoint: Endpoint,
+  context: CallContext,
+): Promise<Connection> {
+  const opening = transport.connect(endpoint, context);
+  opening.then(
+    (connection) => context.signal.aborted && connection.close(),
+    () => {}, // told through the promise returned
+  );
+  return untilAborted(context.signal, opening);
 }
 
 /** A peer that closes early is seen by the write or by the read, as it happens: both are told alike. */

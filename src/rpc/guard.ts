@@ -35,7 +35,8 @@ export function refuseUnsafe(name: MessageName, release: Release, body: Uint8Arr
     });
   };
   if (!name.startsWith('REQUEST_')) refuse('message', name, 'only requests are sent to a daemon');
-  if (!Number.isInteger(flags) || (flags & ~SENDABLE_FLAGS) !== 0) {
+  // Compared as a number: `&` looks at 32 bits only, so 2^32 would pass for none.
+  if (!Number.isInteger(flags) || flags < 0 || flags > 0xffff || (flags & ~SENDABLE_FLAGS) !== 0) {
     refuse(
       'flags',
       flags,

@@ -179,7 +179,11 @@ function verdict(reply: Reply, { rpc, repeatable }: Kill): { number: number; mes
     case 'RESPONSE_SLURM_REROUTE_MSG': {
       const { workingClusterRec: cluster, stepmgr } = reply.record;
       const where =
-        cluster === null ? `the step manager on ${stepmgr}` : `${cluster.controlHost}:${cluster.controlPort}`;
+        cluster !== null
+          ? `${cluster.controlHost}:${cluster.controlPort}`
+          : stepmgr !== null
+            ? `the step manager on ${stepmgr}`
+            : 'another controller, without saying which';
       throw new SlurmServerError(`${peer} did nothing and says that ${rpc} belongs to ${where}.`, {
         code: 'SLURMWIRE_REROUTED',
         errno: 'EREMOTE',

@@ -80,12 +80,19 @@ describe('whole frames', () => {
     const frame = decodeFrame(bytes);
     expect(frame.messageName).toBe(reply.name);
     expect(toHex(frame.body)).toBe(reply.hex);
-    expect(frame.auth).toEqual(
-      bare ? null : { plugin: 'auth/none', uid: 1000, gid: 1000, hostname: null },
-    );
+    expect(frame.auth).toEqual(bare ? null : { plugin: 'auth/none', uid: 1000, gid: 1000, hostname: null });
     const { flags, forward, returnList, origAddr } = frame.header;
     const { release, body } = frame;
-    const again = { release, messageName: reply.name, auth: frame.auth, body, flags, forward, returnList, origAddr };
+    const again = {
+      release,
+      messageName: reply.name,
+      auth: frame.auth,
+      body,
+      flags,
+      forward,
+      returnList,
+      origAddr,
+    };
     expect(toHex(encodeFrame(again))).toBe(toHex(bytes));
   });
 });
@@ -95,14 +102,19 @@ describe('bodies', () => {
     { v: reply.v, name: reply.name, hex: reply.hex, what: `reply to ${reply.case}` },
     { v: reply.v, name: reply.request.name, hex: reply.request.hex, what: `request of ${reply.case}` },
   ]);
-  const described = bodies.filter((body): body is typeof body & { name: MessageName } => isMessageName(body.name));
+  const described = bodies.filter((body): body is typeof body & { name: MessageName } =>
+    isMessageName(body.name),
+  );
 
   test('requests and replies are among them', () => {
     const names = new Set(described.map(({ name }) => name));
-    for (const name of ['REQUEST_PING', 'REQUEST_KILL_JOB', 'RESPONSE_SLURM_RC']) expect(names).toContain(name);
+    for (const name of ['REQUEST_PING', 'REQUEST_KILL_JOB', 'RESPONSE_SLURM_RC'])
+      expect(names).toContain(name);
   });
 
-  const distinct = [...new Map(described.map((body) => [`${body.v} ${body.name} ${body.hex}`, body])).values()];
+  const distinct = [
+    ...new Map(described.map((body) => [`${body.v} ${body.name} ${body.hex}`, body])).values(),
+  ];
   test.each(distinct.map((body, i) => [`${body.name} v${body.v} ${body.what} #${i}`, body] as const))(
     '%s',
     (_, { name, v, hex }) => {

@@ -13,14 +13,17 @@ import {
   NO_ADDRESS,
   NO_STEP_ID,
   protocolOf,
-  type Release,
   RELEASE_NAMES,
+  type Release,
 } from '../../src/protocol/index.js';
 import { protocolErrorOf, withoutBigAllocations } from '../support/codec.js';
 import { fromHex, toHex } from '../support/golden.js';
 
 const AUTH: readonly (readonly [hex: string, auth: AuthSection])[] = [
-  ['00000064 000003e8 00000064 00000005 686f737400', { plugin: 'auth/none', uid: 1000, gid: 100, hostname: 'host' }],
+  [
+    '00000064 000003e8 00000064 00000005 686f737400',
+    { plugin: 'auth/none', uid: 1000, gid: 100, hostname: 'host' },
+  ],
   ['00000065 00000008 4d554e47453a3a00', { plugin: 'auth/munge', credential: 'MUNGE::' }],
   ['00000066 00000006 61622e636400 00000000', { plugin: 'auth/jwt', token: 'ab.cd', username: null }],
   ['00000066 00000000 00000002 7500', { plugin: 'auth/jwt', token: null, username: 'u' }],
@@ -57,7 +60,9 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
   test.each(AUTH)('with authentication %s', (hex, auth) => {
     const body = encodeBody('RESPONSE_SLURM_RC', release, { returnCode: 2017 });
     const bytes = encodeFrame({ release, messageName: 'RESPONSE_SLURM_RC', auth, body, flags: 1 });
-    expect(toHex(bytes)).toBe(toHex(frameOf(headHex(release, 1, 8001, 4), '0000 0000 0000', hex, '000007e1')));
+    expect(toHex(bytes)).toBe(
+      toHex(frameOf(headHex(release, 1, 8001, 4), '0000 0000 0000', hex, '000007e1')),
+    );
 
     const frame = decodeFrame(bytes);
     expect(frame).toEqual({
@@ -81,12 +86,23 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
   test('without authentication: flag 0x0040 says so', () => {
     const bytes = encodeFrame(ping(release, { auth: null, flags: 0x10 }));
     expect(toHex(bytes)).toBe(toHex(frameOf(headHex(release, 0x50, 1008, 0), '0000 0000 0000')));
-    expect(decodeFrame(bytes)).toMatchObject({ release, auth: null, header: { flags: 0x50 }, body: new Uint8Array(0) });
+    expect(decodeFrame(bytes)).toMatchObject({
+      release,
+      auth: null,
+      header: { flags: 0x50 },
+      body: new Uint8Array(0),
+    });
   });
 
   test('with a forward block', () => {
     const hasDepth = isAtLeast(release, '24.11');
-    const forward = { cnt: 2, nodelist: 'n[2-3]', timeout: 10_000, treeWidth: 50, treeDepth: hasDepth ? 1 : 0 };
+    const forward = {
+      cnt: 2,
+      nodelist: 'n[2-3]',
+      timeout: 10_000,
+      treeWidth: 50,
+      treeDepth: hasDepth ? 1 : 0,
+    };
     const bytes = encodeFrame(ping(release, { forward }));
     const wire = `0002 00000007 6e5b322d335d00 00002710 0032 ${hasDepth ? '0001' : ''}`;
     expect(toHex(bytes)).toBe(toHex(frameOf(headHex(release, 0, 1008, 0), wire, '0000 0000', NONE_HEX)));
@@ -232,14 +248,21 @@ describe('lies', () => {
     return copy;
   }
 
-  test.each([0, rc.length - 5, rc.length - 3, rc.length, 0x40000001, 0xffffffff])('length word %d', (length) => {
-    const error = protocolErrorOf(() => decodeFrame(patched(rc, 0, length)));
-    expect([error.code, error.offset]).toEqual(['SLURMWIRE_BAD_LENGTH', 0]);
-  });
+  test.each([0, rc.length - 5, rc.length - 3, rc.length, 0x40000001, 0xffffffff])(
+    'length word %d',
+    (length) => {
+      const error = protocolErrorOf(() => decodeFrame(patched(rc, 0, length)));
+      expect([error.code, error.offset]).toEqual(['SLURMWIRE_BAD_LENGTH', 0]);
+    },
+  );
 
   test.each([0, 3, 5, 0x40000001, 0xffffffff])('body length %d', (length) => {
     const error = protocolErrorOf(() => decodeFrame(patched(rc, BODY_LENGTH_AT, length)));
-    expect([error.code, error.fieldPath, error.offset]).toEqual(['SLURMWIRE_BAD_LENGTH', 'body', rc.length - 4]);
+    expect([error.code, error.fieldPath, error.offset]).toEqual([
+      'SLURMWIRE_BAD_LENGTH',
+      'body',
+      rc.length - 4,
+    ]);
     expect(error.message).toContain(`${length} bytes of body, the frame has 4`);
   });
 
@@ -247,7 +270,10 @@ describe('lies', () => {
     const longer = Uint8Array.from([...rc, 0]);
     expect(protocolErrorOf(() => decodeFrame(longer)).code).toBe('SLURMWIRE_BAD_LENGTH');
     const counted = patched(longer, 0, longer.length - 4);
-    expect(protocolErrorOf(() => decodeFrame(counted))).toMatchObject({ code: 'SLURMWIRE_BAD_LENGTH', fieldPath: 'body' });
+    expect(protocolErrorOf(() => decodeFrame(counted))).toMatchObject({
+      code: 'SLURMWIRE_BAD_LENGTH',
+      fieldPath: 'body',
+    });
   });
 
   test('a length word that ends early', () => {
@@ -275,22 +301,39 @@ describe('lies', () => {
 
   test.each([0, 99, 104, 0xffffffff])('authentication plugin %d', (id) => {
     const error = protocolErrorOf(() => decodeFrame(patched(rc, 4 + 16, id)));
-    expect([error.code, error.fieldPath, error.offset]).toEqual(['SLURMWIRE_UNKNOWN_TYPE', 'auth/pluginId', 20]);
+    expect([error.code, error.fieldPath, error.offset]).toEqual([
+      'SLURMWIRE_UNKNOWN_TYPE',
+      'auth/pluginId',
+      20,
+    ]);
     expect(error.message).toContain(String(id));
   });
 
   test('an item of a type without a description', () => {
-    const bytes = frameOf('2600 0000 1f41 00000004 0000 0001 00000000 03ef 00000000 00000000 0000', NONE_HEX, '00000000');
+    const bytes = frameOf(
+      '2600 0000 1f41 00000004 0000 0001 00000000 03ef 00000000 00000000 0000',
+      NONE_HEX,
+      '00000000',
+    );
     const error = protocolErrorOf(() => decodeFrame(bytes));
     expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_UNKNOWN_TYPE', 'header/returnList/0/body']);
     expect(error.message).toContain('1007');
   });
 
   test('an item whose body takes all that is left, and so has no end inside a list', () => {
-    const item = { err: 0, type: 2004, nodeName: null, body: { recordCount: 0, lastUpdate: 0n, records: new Uint8Array(0) } };
+    const item = {
+      err: 0,
+      type: 2004,
+      nodeName: null,
+      body: { recordCount: 0, lastUpdate: 0n, records: new Uint8Array(0) },
+    };
     const built = protocolErrorOf(() => encodeFrame(ping('22.05', { returnList: [item] })));
     expect([built.code, built.fieldPath]).toEqual(['SLURMWIRE_UNKNOWN_TYPE', 'returnList/0/body']);
-    const bytes = frameOf('2600 0000 1f41 00000004 0000 0001 00000000 07d4 00000000 00000000 0000', NONE_HEX, '00000000');
+    const bytes = frameOf(
+      '2600 0000 1f41 00000004 0000 0001 00000000 07d4 00000000 00000000 0000',
+      NONE_HEX,
+      '00000000',
+    );
     const read = protocolErrorOf(() => decodeFrame(bytes));
     expect([read.code, read.fieldPath]).toEqual(['SLURMWIRE_UNKNOWN_TYPE', 'header/returnList/0/body']);
   });
@@ -298,7 +341,11 @@ describe('lies', () => {
   test('more items than bytes', () => {
     const bytes = frameOf('2600 0000 1f41 00000004 0000 ffff 0000', NONE_HEX, '00000000');
     const error = protocolErrorOf(() => withoutBigAllocations(1000, () => decodeFrame(bytes)));
-    expect([error.code, error.fieldPath, error.offset]).toEqual(['SLURMWIRE_BAD_COUNT', 'header/returnList', 16]);
+    expect([error.code, error.fieldPath, error.offset]).toEqual([
+      'SLURMWIRE_BAD_COUNT',
+      'header/returnList',
+      16,
+    ]);
   });
 
   test('a claim of more than 1 GiB, or of just 1 GiB, allocates nothing', () => {

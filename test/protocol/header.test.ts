@@ -53,7 +53,7 @@ describe('headers packed by libslurm', () => {
     expect(golden.retCnt).toBe(0);
     expect(golden.msgType).toBe(line.type);
     // Golden `forward` objects show what is on the wire: none of their fields may be a default of ours.
-    expect('treeDepth' in golden.forward).toBe(golden.forward['cnt'] !== 0 && line.v >= 42);
+    expect('treeDepth' in golden.forward).toBe(golden.forward.cnt !== 0 && line.v >= 42);
 
     expect(toHex(encodeWith(header, release, decoded))).toBe(line.hex);
   });

@@ -140,7 +140,12 @@ describe('jobs', () => {
     [{ jobId: 1, arrayTasks: '1],[2' }, /the forms are/],
   ])('%o is none', (given, why) => {
     const error = refusalOf(() => parseJobId(given as JobId, 'target'));
-    expect(error).toMatchObject({ code: 'SLURMWIRE_BAD_JOB_ID', errno: 'EINVAL', field: 'target', outcome: 'not-sent' });
+    expect(error).toMatchObject({
+      code: 'SLURMWIRE_BAD_JOB_ID',
+      errno: 'EINVAL',
+      field: 'target',
+      outcome: 'not-sent',
+    });
     expect(error.message).toMatch(why);
     expect(error.message).toMatch(/^target .* is not a Slurm job id: /s);
   });

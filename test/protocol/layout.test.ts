@@ -105,9 +105,14 @@ describe('since, through, when, else', () => {
   });
 
   test('a condition looks at the enclosing record, through lists too', () => {
-    const item = struct({ x: u8.when((_, outer) => outer['has'] === 1).else(0) });
+    const item = struct({ x: u8.when((_, outer) => outer.has === 1).else(0) });
     const outer = struct({ has: u8, one: item, more: array(item) });
-    expectBytes(outer, '22.05', { has: 1, one: { x: 4 }, more: [{ x: 5 }, { x: 6 }] }, '01 04 00000002 05 06');
+    expectBytes(
+      outer,
+      '22.05',
+      { has: 1, one: { x: 4 }, more: [{ x: 5 }, { x: 6 }] },
+      '01 04 00000002 05 06',
+    );
     expectBytes(outer, '22.05', { has: 0, one: { x: 0 }, more: [] }, '00 00000000');
   });
 
@@ -130,7 +135,12 @@ describe('since, through, when, else', () => {
     const inner = struct({ a: u8, b: list(u8) });
     const outer = struct({ inner: inner.since('24.05').else({ a: 1, b: [2] }) });
     expect(toHex(encodeWith(outer, '22.05', { inner: { a: 1, b: [2] } }))).toBe('');
-    for (const other of [{ a: 1, b: [3] }, { a: 1, b: [] }, { a: 1, b: null }, { a: 2, b: [2] }]) {
+    for (const other of [
+      { a: 1, b: [3] },
+      { a: 1, b: [] },
+      { a: 1, b: null },
+      { a: 2, b: [2] },
+    ]) {
       expect(protocolErrorOf(() => encodeWith(outer, '22.05', { inner: other })).code).toBe(
         'SLURMWIRE_NOT_IN_RELEASE',
       );
@@ -165,7 +175,9 @@ describe('versions', () => {
 
   test('a release before the first case is the typed error', () => {
     const late = struct({ flags: versions({ '23.11': u32 }) });
-    expect(protocolErrorOf(() => decodeWith(late, '23.02', new Uint8Array(4))).code).toBe('SLURMWIRE_NOT_IN_RELEASE');
+    expect(protocolErrorOf(() => decodeWith(late, '23.02', new Uint8Array(4))).code).toBe(
+      'SLURMWIRE_NOT_IN_RELEASE',
+    );
   });
 });
 
@@ -195,7 +207,7 @@ describe('layouts', () => {
   });
 
   test('a condition may look at a field that a layout moved in front', () => {
-    const moved = struct({ value: u8.when((own) => own['kind'] === 1).else(0), kind: u8 }, [
+    const moved = struct({ value: u8.when((own) => own.kind === 1).else(0), kind: u8 }, [
       { since: '20.11', order: ['kind', 'value'] },
     ]);
     expectBytes(moved, '22.05', { value: 5, kind: 1 }, '01 05');
@@ -216,7 +228,9 @@ describe('lists', () => {
     expect(protocolErrorOf(() => decodeWith(array(u8), '22.05', fromHex('fffffffe00'))).code).toBe(
       'SLURMWIRE_BAD_COUNT',
     );
-    expect(protocolErrorOf(() => encodeWith(array(u8), '22.05', null as never)).code).toBe('SLURMWIRE_BAD_VALUE');
+    expect(protocolErrorOf(() => encodeWith(array(u8), '22.05', null as never)).code).toBe(
+      'SLURMWIRE_BAD_VALUE',
+    );
   });
 
   test('a count of 16 bits holds 65535 items and no more', () => {
@@ -281,7 +295,7 @@ describe('dependent', () => {
     kind: u8,
     value: dependent<number | string | null>((own, release) => {
       const number = release === '20.11' ? u8 : u32;
-      return (own['kind'] === 1 ? number : text) as WireType<unknown, unknown>;
+      return (own.kind === 1 ? number : text) as WireType<unknown, unknown>;
     }),
   });
 
@@ -326,8 +340,16 @@ describe('what a declaration cannot say', () => {
   });
 
   test('the methods leave the type they are called on as it was', () => {
-    u8.since('23.02').through('23.11').when(() => false).else(1);
-    expect([u8.first, u8.last, u8.condition, u8.fallback]).toEqual([undefined, undefined, undefined, undefined]);
+    u8.since('23.02')
+      .through('23.11')
+      .when(() => false)
+      .else(1);
+    expect([u8.first, u8.last, u8.condition, u8.fallback]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 
@@ -353,5 +375,11 @@ test('the TypeScript types follow from the declaration', () => {
     readonly inner: { readonly flag?: boolean | undefined } | null;
     readonly wide: number;
   }>();
-  expect(Object.keys(decodeWith(type, '20.11', new Uint8Array(11)))).toEqual(['id', 'sluid', 'names', 'inner', 'wide']);
+  expect(Object.keys(decodeWith(type, '20.11', new Uint8Array(11)))).toEqual([
+    'id',
+    'sluid',
+    'names',
+    'inner',
+    'wide',
+  ]);
 });

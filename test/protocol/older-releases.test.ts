@@ -44,7 +44,9 @@ const eachRelease = subjects.flatMap((subject) =>
 /** The deepest fields, whose values are not made of other fields. */
 function leaves(subject: Subject, release: Release): FieldPlace[] {
   const composed = ['struct', 'dependent'];
-  return fieldPlaces(subject.type, release).filter(({ present, spec }) => present && !composed.includes(spec.kind));
+  return fieldPlaces(subject.type, release).filter(
+    ({ present, spec }) => present && !composed.includes(spec.kind),
+  );
 }
 
 const show = (path: readonly (string | number)[]) => path.join('/');
@@ -110,7 +112,9 @@ describe('a type that was narrower', () => {
     const path = ['workingClusterRec', 'rootAssoc', 'flags'];
     const wide = withAt(subject.example(release), path, 0x10000);
     if (RELEASE_NAMES.indexOf(release) >= 5) {
-      expect(at(decodeWith(subject.type, release, encodeWith(subject.type, release, wide)), path)).toBe(0x10000);
+      expect(at(decodeWith(subject.type, release, encodeWith(subject.type, release, wide)), path)).toBe(
+        0x10000,
+      );
     } else {
       const error = protocolErrorOf(() => encodeWith(subject.type, release, wide));
       expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_BAD_VALUE', path.join('/')]);
@@ -124,7 +128,8 @@ describe('every field that a release has reaches the bytes', () => {
     const bytes = toHex(encodeWith(subject.type, release, example));
     for (const { path, field } of leaves(subject, release)) {
       // What the count, the header's flags and an item's type decide is another test's matter.
-      if (subject.name === 'header' && ['flags', 'forward/cnt', 'returnList/0/type'].includes(show(path))) continue;
+      if (subject.name === 'header' && ['flags', 'forward/cnt', 'returnList/0/type'].includes(show(path)))
+        continue;
       const changed = withAt(example, path, otherExampleOf(field, release));
       const otherBytes = encodeWith(subject.type, release, changed);
       expect(toHex(otherBytes), show(path)).not.toBe(bytes);
@@ -187,19 +192,27 @@ describe('values that do not fit', () => {
     }
   });
 
-  test.each(subjects.map((subject) => [subject.name, subject] as const))('%s: no record at all', (_, subject) => {
-    for (const wrong of [null, undefined, 7, 'text', true, 1n, [], [1], () => ({})]) {
-      const error = protocolErrorOf(() => encodeWith(subject.type, '24.11', wrong));
-      expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_BAD_VALUE', '']);
-    }
-  });
+  test.each(subjects.map((subject) => [subject.name, subject] as const))(
+    '%s: no record at all',
+    (_, subject) => {
+      for (const wrong of [null, undefined, 7, 'text', true, 1n, [], [1], () => ({})]) {
+        const error = protocolErrorOf(() => encodeWith(subject.type, '24.11', wrong));
+        expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_BAD_VALUE', '']);
+      }
+    },
+  );
 
   test('the error says what was given and what would do', () => {
     const subject = subjects.find(({ name }) => name === 'REQUEST_KILL_JOB') as Subject;
     const wrong = withAt(subject.example('22.05'), ['signal'], 70_000);
     const error = protocolErrorOf(() => encodeWith(subject.type, '22.05', wrong));
     expect(error.message).toMatch(/^field signal: 70000 is not an integer from 0 to 65535/);
-    expect(error).toMatchObject({ errno: 'EINVAL', outcome: 'not-sent', retryable: false, offset: undefined });
+    expect(error).toMatchObject({
+      errno: 'EINVAL',
+      outcome: 'not-sent',
+      retryable: false,
+      offset: undefined,
+    });
   });
 });
 
@@ -233,7 +246,21 @@ function wrongFor(spec: Spec): unknown[] {
       return [0, 1, 'true', '', null, ...never];
     case 'text':
       // A NUL inside would be cut there by every reader; a surrogate that stands for no byte has no bytes.
-      return ['a\0b', '\0', 'a\0', '\ud800', 'x\udbff', '\udc00', '\udc7f', '\udd00', '\udfff', 7, true, 1n, ...never];
+      return [
+        'a\0b',
+        '\0',
+        'a\0',
+        '\ud800',
+        'x\udbff',
+        '\udc00',
+        '\udc7f',
+        '\udd00',
+        '\udfff',
+        7,
+        true,
+        1n,
+        ...never,
+      ];
     case 'address':
       return [null, 7, 'localhost', [], { family: -1 }, { family: '2' }, { address: '127.0.0.1', port: 1 }];
     case 'struct':

@@ -12,8 +12,8 @@ import {
   type MessageInput,
   type MessageName,
   messageTypeNumber,
-  type Release,
   RELEASE_NAMES,
+  type Release,
 } from '../../src/protocol/index.js';
 import { anyText, arbitraryOf } from '../support/arbitrary.js';
 import { decodeWith, encodeWith } from '../support/codec.js';
@@ -30,7 +30,11 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
         assert.deepEqual(decoded, value);
         assert.deepEqual(encodeBody(name, release, decoded as MessageInput<MessageName>), bytes);
         // What the release lacks may as well be left out.
-        const lean = encodeBody(name, release, leaveOutAbsent(type, release, value) as MessageInput<MessageName>);
+        const lean = encodeBody(
+          name,
+          release,
+          leaveOutAbsent(type, release, value) as MessageInput<MessageName>,
+        );
         assert.deepEqual(lean, bytes);
       }),
       RUNS,
@@ -61,15 +65,20 @@ test('the generator reaches what it should: null, empty and escaped text, both e
   expect(texts).toContain('');
   expect(texts.some((text) => /[\u{10000}-\u{10ffff}]/u.test(text ?? ''))).toBe(true);
   expect(texts.some((text) => /[\udc80-\udcff]/u.test(text ?? ''))).toBe(true);
-  expect(texts.some((text) => /[\x01-\x1f]/.test(text ?? ''))).toBe(true);
+  expect(texts.some((text) => [...(text ?? '')].some((character) => character < ' '))).toBe(true);
   expect(texts.every((text) => !text?.includes('\0'))).toBe(true);
   const numbers = new Set(values.map((value) => value.signal));
   for (const edge of [0, 0xfffe, 0xffff]) expect(numbers).toContain(edge);
   const sluids = new Set(values.map((value) => value.stepId.sluid));
   for (const edge of [0n, 2n ** 64n - 2n, 2n ** 64n - 1n]) expect(sluids).toContain(edge);
 
-  const headers = fc.sample(arbitraryOf(header as AnyType, '26.11', { 'returnList/type': fc.constant(8001) }), 500);
-  const credentials = (headers as { forward: { netCred: string | null } }[]).map(({ forward }) => forward.netCred);
+  const headers = fc.sample(
+    arbitraryOf(header as AnyType, '26.11', { 'returnList/type': fc.constant(8001) }),
+    500,
+  );
+  const credentials = (headers as { forward: { netCred: string | null } }[]).map(
+    ({ forward }) => forward.netCred,
+  );
   expect(credentials).toContain(null);
   expect(credentials.some((credential) => credential !== null)).toBe(true);
 });
@@ -98,7 +107,10 @@ test('authentication sections of every plugin', () => {
 /** The same value without the fields that the release lacks. */
 function leaveOutAbsent(type: AnyType, release: Release, value: unknown): unknown {
   const absent = fieldPlaces(type, release).filter((place) => !place.present);
-  return absent.reduce((rest, { path }) => (isReachable(rest, path) ? withAt(rest, path, undefined) : rest), value);
+  return absent.reduce(
+    (rest, { path }) => (isReachable(rest, path) ? withAt(rest, path, undefined) : rest),
+    value,
+  );
 }
 
 function isReachable(value: unknown, path: readonly (string | number)[]): boolean {

@@ -11,6 +11,7 @@ import {
   type MessageRecord,
   NO_STEP_ID,
   type Release,
+  SlurmProtocolError,
   type StepId,
   type UnixSignal,
 } from '../../src/protocol/index.js';
@@ -55,22 +56,24 @@ describe('REQUEST_KILL_JOB', () => {
     expectTypeOf<MessageRecord<MessageName>>().toExtend<MessageInput<MessageName>>();
   });
 
-  test('mistakes do not compile', () => {
-    const attempts = () => {
+  test('mistakes do not compile, and throw where nobody compiles', () => {
+    const stepId = NO_STEP_ID;
+    const wrongId = { ...NO_STEP_ID, sluid: 0 };
+    const attempts = [
       // @ts-expect-error sjobId is left out
-      encodeBody('REQUEST_KILL_JOB', '22.05', { stepId: NO_STEP_ID, signal: 9 });
+      () => encodeBody('REQUEST_KILL_JOB', '22.05', { stepId, signal: 9 }),
       // @ts-expect-error a signal is a number here
-      encodeBody('REQUEST_KILL_JOB', '22.05', { stepId: NO_STEP_ID, sjobId: '1', signal: 'SIGKILL' });
+      () => encodeBody('REQUEST_KILL_JOB', '22.05', { stepId, sjobId: '1', signal: 'SIGKILL' }),
       // @ts-expect-error there is no such field
-      encodeBody('REQUEST_KILL_JOB', '22.05', { stepId: NO_STEP_ID, sjobId: '1', signal: 9, job: 1 });
+      () => encodeBody('REQUEST_KILL_JOB', '22.05', { stepId, sjobId: '1', signal: 9, job: 1 }),
       // @ts-expect-error sluid is a bigint
-      encodeBody('REQUEST_KILL_JOB', '22.05', { stepId: { ...NO_STEP_ID, sluid: 0 }, sjobId: '1', signal: 9 });
+      () => encodeBody('REQUEST_KILL_JOB', '24.11', { stepId: wrongId, sjobId: '1', signal: 9 }),
       // @ts-expect-error there is no release 22.11
-      encodeBody('REQUEST_PING', '22.11', {});
+      () => encodeBody('REQUEST_PING', '22.11', {}),
       // @ts-expect-error there is no such message
-      encodeBody('REQUEST_TEA', '22.05', {});
-    };
-    expect(attempts).toThrow();
+      () => encodeBody('REQUEST_TEA', '22.05', {}),
+    ];
+    for (const attempt of attempts) expect(attempt).toThrow(SlurmProtocolError);
   });
 });
 
@@ -91,7 +94,9 @@ test('names narrow', () => {
   const name: string = 'REQUEST_PING';
   expect(isMessageName(name)).toBe(true);
   if (isMessageName(name)) expectTypeOf(name).toEqualTypeOf<MessageName>();
-  expect(['toString', '__proto__', 'request_ping', '', 1008, null, undefined].filter(isMessageName)).toEqual([]);
+  expect(['toString', '__proto__', 'request_ping', '', 1008, null, undefined].filter(isMessageName)).toEqual(
+    [],
+  );
 });
 
 test('frames', () => {

@@ -32,7 +32,9 @@ describe('standard signals', () => {
   });
 
   test('1 to 31 have a name each, and the aliases their number', () => {
-    expect(new Set(Object.values(UNIX_SIGNALS))).toEqual(new Set(Array.from({ length: 31 }, (_, i) => i + 1)));
+    expect(new Set(Object.values(UNIX_SIGNALS))).toEqual(
+      new Set(Array.from({ length: 31 }, (_, i) => i + 1)),
+    );
     expect(unixSignalNumber('SIGIOT')).toBe(unixSignalNumber('SIGABRT'));
     expect(unixSignalNumber('SIGCLD')).toBe(unixSignalNumber('SIGCHLD'));
     expect(unixSignalNumber('SIGPOLL')).toBe(unixSignalNumber('SIGIO'));
@@ -81,12 +83,20 @@ describe('real-time signals', () => {
     expect(unixSignalNumber(given)).toBe(number);
   });
 
-  test.each(['RTMIN+31', 'RTMAX-31', 'RTMIN-1', 'RTMAX+1', 'RTMIN+', 'RTMAX-', 'RTMIN+100', 'RTMIN 1', 'RT', 'RTMIN+1.5'])(
-    '%s is none',
-    (given) => {
-      expect(refusal(given).code).toBe('SLURMWIRE_BAD_SIGNAL');
-    },
-  );
+  test.each([
+    'RTMIN+31',
+    'RTMAX-31',
+    'RTMIN-1',
+    'RTMAX+1',
+    'RTMIN+',
+    'RTMAX-',
+    'RTMIN+100',
+    'RTMIN 1',
+    'RT',
+    'RTMIN+1.5',
+  ])('%s is none', (given) => {
+    expect(refusal(given).code).toBe('SLURMWIRE_BAD_SIGNAL');
+  });
 
   test('names count from SIGRTMIN; the two that glibc keeps for itself have none', () => {
     expect([32, 33, 34, 35, 63, 64].map(unixSignalName)).toEqual([
@@ -122,8 +132,32 @@ describe('numbers as text', () => {
 describe('what is no signal', () => {
   // Slurm gives 253 and 991 to 999 a meaning of their own; slurmctld checks none of them.
   const numbers = [0, -0, -1, 65, 127, 128 + 9, 200, 253, 300, 991, 992, 997, 998, 999, 1.5, 2 ** 32 + 9];
-  const others = [Number.NaN, Number.POSITIVE_INFINITY, null, undefined, true, {}, [], [9], 9n, Symbol('KILL'), () => 9];
-  const names = ['', ' ', 'SIG', 'SIGSIGTERM', 'KILL ', 'SIGKILL\n', 'SIG_KILL', 'SIG9', 'NULL', 'toString', '__proto__'];
+  const others = [
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    null,
+    undefined,
+    true,
+    {},
+    [],
+    [9],
+    9n,
+    Symbol('KILL'),
+    () => 9,
+  ];
+  const names = [
+    '',
+    ' ',
+    'SIG',
+    'SIGSIGTERM',
+    'KILL ',
+    'SIGKILL\n',
+    'SIG_KILL',
+    'SIG9',
+    'NULL',
+    'toString',
+    '__proto__',
+  ];
 
   test.each([...numbers, ...others, ...names])('%s', (given) => {
     const error = refusal(given);
@@ -139,7 +173,7 @@ describe('what is no signal', () => {
 
   test('a circular object is no signal either', () => {
     const circular: Record<string, unknown> = {};
-    circular['self'] = circular;
+    circular.self = circular;
     expect(refusal(circular).value).toBe('an object');
   });
 

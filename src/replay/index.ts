@@ -1,0 +1,39 @@
+/**
+ * Records conversations with Slurm's daemons into fixture files, and plays them back, byte for byte.
+ *
+ * - {@link Recorder} records this library's own client, {@link startRecordingProxy} any other.
+ * - {@link writeFixture} and {@link readFixture} keep a recording in a file. Credentials and tokens never get that far.
+ * - {@link play} stands in for the daemon: it fails at the first byte that is not the recorded one.
+ * - {@link annotate} shows a frame with field and value beside its bytes.
+ *
+ * @module
+ */
+export { annotate, type Dissection, dissect } from './annotate.js';
+export type {
+  ConversationEvent,
+  CredentialFacts,
+  Direction,
+  EventKind,
+  RawConnection,
+  RecordedCredential,
+  RedactedConnection,
+} from './conversation.js';
+export {
+  decodeFixture,
+  encodeFixture,
+  FIXTURE_FORMAT,
+  FIXTURE_VERSION,
+  type Fixture,
+  type FixtureSecret,
+  liveSecretsIn,
+  MAX_FIXTURE_BYTES,
+  type Provenance,
+  readFixture,
+  writeFixture,
+} from './fixture.js';
+export { type Player, type PlayOptions, play } from './player.js';
+export { Recorder, type RecorderOptions } from './recorder.js';
+export { type RecordingProxy, type RecordingProxyOptions, startRecordingProxy } from './recording-proxy.js';
+export { type RedactOptions, redactConnection } from './redact.js';
+export { ReplayMismatchError } from './replay-mismatch-error.js';
+export { findLiveSecrets, type LiveSecret } from './secrets.js';

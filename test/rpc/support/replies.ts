@@ -1,0 +1,85 @@
+/** Replies as daemons make them, and the usual scripts. */
+import {
+  type AuthSection,
+  encodeBody,
+  encodeFrame,
+  isAtLeast,
+  type MessageInput,
+  type MessageName,
+  messageTypeNumber,
+  payloadDigest,
+  type Release,
+} from '../../../src/protocol/index.js';
+import { CALLER, SLURM_USER, sealCredential } from './fake-auth.js';
+import type { PeerConnection, PeerRequest, Script } from './scripted-peer.js';
+
+export interface ReplyDetails {
+  readonly release?: Release;
+  /** Who signs; `null`: no credential. Default: SlurmUser up to 22.05, nobody since, as the daemons do. */
+  readonly signer?: number | null;
+  /** Payload of the credential in place of the right one. */
+  readonly payload?: Uint8Array;
+  /** The whole section in place of a good one. */
+  readonly auth?: AuthSection;
+  readonly flags?: number;
+}
+
+/** A whole reply frame with a body that is given packed. */
+export function replyOf(name: string, body: Uint8Array, details: ReplyDetails = {}): Uint8Array {
+  const { release = '22.05', flags = 0 } = details;
+  const signer =
+    details.signer === undefined ? (isAtLeast(release, '23.02') ? null : SLURM_USER) : details.signer;
+  const type = messageTypeNumber(name, release);
+  if (type === null) throw new Error(`no ${name} in ${release}`);
+  const payload = Buffer.from(details.payload ?? payloadDigest(release, type, body)).toString('hex');
+  const auth =
+    details.auth ??
+    (signer === null ? null : sealCredential({ uid: signer, gid: signer, payload, restrictUid: CALLER }));
+  return encodeFrame({ release, messageName: name, auth, body, flags });
+}
+
+export function reply<N extends MessageName>(
+  name: N,
+  record: MessageInput<N>,
+  details: ReplyDetails = {},
+): Uint8Array {
+  return replyOf(name, encodeBody(name, details.release ?? '22.05', record), details);
+}
+
+export function rc(number: number, details: ReplyDetails = {}): Uint8Array {
+  return reply('RESPONSE_SLURM_RC', { returnCode: number >>> 0 }, details);
+}
+
+/** What a script does with one request. */
+export type Answer =
+  | Uint8Array
+  | ((connection: PeerConnection, request: PeerRequest) => Promise<void> | void);
+
+/** Reads each request and answers by its name; PING is answered with success unless said otherwise. */
+export function answering(
+  answers: { readonly [N in MessageName]?: Answer },
+  release: Release = '22.05',
+): Script {
+  return async (connection) => {
+    const request = await connection.readRequest();
+    const name = request.name as MessageName;
+    const answer = answers[name] ?? (name === 'REQUEST_PING' ? rc(0, { release }) : undefined);
+    if (answer === undefined) throw new Error(`the script has no answer to ${name}`);
+    if (typeof answer === 'function') await answer(connection, request);
+    else {
+      await connection.send(answer);
+      connection.finish();
+    }
+  };
+}
+
+/** Accepts and says nothing. */
+export const silence = () => {};
+
+/** Sends and closes. */
+export function saying(bytes: Uint8Array) {
+  return async (connection: PeerConnection) => {
+    await connection.send(bytes);
+    connection.finish();
+  };
+}
