@@ -28,7 +28,7 @@ export interface MungeOptions {
    * The only uid that may decode the credentials (0 … 4294967294), or `null` for anybody, whatever `create` is asked for.
    * Default: what `create` is asked for.
    */
-  readonly restrictUid?: number | null | undefined;
+  readonly uid?: number | null | undefined;
   /** Path or name of the shared object. Default: `libmunge.so.2` (macOS: `libmunge.2.dylib`) in the system's usual places. */
   readonly library?: string | undefined;
 }
@@ -54,9 +54,9 @@ export function munge(options: MungeOptions = {}): Authenticator {
     name: PLUGIN,
 
     async create(payload, restrictUid, context): Promise<AuthSection> {
-      const uid = options.restrictUid === undefined ? restrictUid : options.restrictUid;
-      if (uid !== null) checkUid('restrictUid', uid);
-      const own = { ...settings, restrictUid: uid };
+      const reader = options.uid === undefined ? restrictUid : options.uid;
+      if (reader !== null) checkUid('restrictUid', reader);
+      const own = { ...settings, restrictUid: reader };
       // The caller may reuse its buffer while the call waits in the queue.
       const bytes = Buffer.from(payload);
       const credential = await persist(library, context, (calls) => calls.encode(own, bytes));
@@ -154,7 +154,7 @@ function noCredential(): SlurmAuthError {
 /** Room in `sockaddr_un.sun_path` without its final NUL. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
 
-function checkOptions({ socket, ttl, restrictUid, library }: MungeOptions): void {
+function checkOptions({ socket, ttl, uid, library }: MungeOptions): void {
   if (socket !== undefined) {
     checkPath('socket', socket);
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
@@ -165,7 +165,7 @@ function checkOptions({ socket, ttl, restrictUid, library }: MungeOptions): void
   if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= 0x7fffffff)) {
     throw badOption('ttl', ttl, 'not a whole number of seconds from 1 to 2147483647');
   }
-  if (restrictUid !== undefined && restrictUid !== null) checkUid('restrictUid', restrictUid);
+  if (uid !== undefined && uid !== null) checkUid('uid', uid);
 }
 
 function checkPath(field: string, value: unknown): void {

@@ -88,9 +88,9 @@ describe('munge() without a munged', () => {
     ['ttl', 1.5],
     ['ttl', 2 ** 31],
     ['ttl', '60'],
-    ['restrictUid', -1],
-    ['restrictUid', 0xffffffff],
-    ['restrictUid', 'root'],
+    ['uid', -1],
+    ['uid', 0xffffffff],
+    ['uid', 'root'],
     ['library', ''],
   ])('refuses option %s = %j', (field, value) => {
     expect(() => munge({ [field]: value })).toThrow(SlurmUsageError);
@@ -183,10 +183,10 @@ describe.skipIf(missing !== null)('munge() with a real munged', () => {
       await munge(options).verify(sectionOf(credential), within(10_000));
     };
     await refused(await credentialOf(options, stranger));
-    await refused(await credentialOf({ ...options, restrictUid: stranger }, own));
+    await refused(await credentialOf({ ...options, uid: stranger }, own));
     await accepted(await credentialOf(options, own));
-    await accepted(await credentialOf({ ...options, restrictUid: null }, stranger));
-    await accepted(await credentialOf({ ...options, restrictUid: own }, stranger));
+    await accepted(await credentialOf({ ...options, uid: null }, stranger));
+    await accepted(await credentialOf({ ...options, uid: own }, stranger));
   });
 
   it('refuses a uid that means anybody, or none at all', async () => {

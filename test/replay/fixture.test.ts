@@ -160,7 +160,8 @@ describe('hostile fixtures', () => {
       provenance: Record<string, unknown>;
       connections: Record<string, unknown>[];
     };
-    const event = (fixture: Loose) => (fixture.connections as { events: Record<string, unknown>[] }[])[0]?.events[0] ?? {};
+    const event = (fixture: Loose) =>
+      (fixture.connections as { events: Record<string, unknown>[] }[])[0]?.events[0] ?? {};
     const cases: [string, (fixture: Loose) => void][] = [
       ['format', (f) => Object.assign(f, { format: 'pcap' })],
       ['version', (f) => Object.assign(f, { version: 2 })],

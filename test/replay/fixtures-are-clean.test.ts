@@ -1,4 +1,5 @@
 /** No file under fixtures/ holds a credential or token that may still work, in whatever notation the file has its bytes. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -49,7 +50,42 @@ function msgpack(bytes: Uint8Array): unknown {
   }
 }
 
-const secretsIn = (bytes: Uint8Array) => [...layersOf(bytes)].flatMap(findLiveSecrets);
+/**
+ * Net credentials inside recorded replies of 24.11.5 and 26.05.5, whose munge keys were thrown away with their clusters
+ * (fixtures/golden/README.md). Each is listed by the start of its SHA-256, so that no other one is let through with them.
+ */
+const DEAD = new Set([
+  'd4b6d1d6ec3ffcd9',
+  'e9d8622cd7b84749',
+  '134cfdf15f9ef9c9',
+  '16a203ee3fcad320',
+  '0c07a9f600b01af3',
+  '9479a00b0d9fae4a',
+  '24d06cadc0dfd5ae',
+  '5f3b11278e60c34a',
+  '0a1279949549ba58',
+  'ffd992e756652c85',
+  'fba09da8084de4d7',
+  'fea2b44e304de53c',
+  'aa1ed4b64a6daa7a',
+  '3c243037793b568c',
+  'adf7430a8679589c',
+  '1ea95c62c5da62c2',
+  'df28c6eae281592a',
+  'c2100c55b3c738dc',
+  '8d7090ac6a315f22',
+]);
+
+const secretsIn = (bytes: Uint8Array) =>
+  [...layersOf(bytes)].flatMap((layer) =>
+    findLiveSecrets(layer).filter(({ offset }) => !isDead(layer, offset)),
+  );
+
+function isDead(bytes: Uint8Array, offset: number): boolean {
+  const text = Buffer.from(bytes.subarray(offset, offset + 4096)).toString('latin1');
+  const [credential = ''] = /^MUNGE:[A-Za-z0-9+/=]+:/.exec(text) ?? [];
+  return DEAD.has(createHash('sha256').update(credential).digest('hex').slice(0, 16));
+}
 
 describe('the scanner', () => {
   it('finds a live credential in every notation that fixtures have', () => {
