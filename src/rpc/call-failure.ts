@@ -127,5 +127,5 @@ function systemError(thrown: unknown): { code: string | undefined; message: stri
   // Several addresses of one name were tried: the first failure stands for all, the rest is in the cause.
   const first: unknown = thrown instanceof AggregateError ? thrown.errors[0] : undefined;
   const { code, message } = (first instanceof Error ? first : thrown) as NodeJS.ErrnoException;
-  return { code: typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code) ? code : undefined, message };
+  return { code: typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : undefined, message };
 }

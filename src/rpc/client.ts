@@ -3,6 +3,7 @@ import type { JobId, StepTarget } from '../protocol/job-id.js';
 import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
+import { checkUid } from './check-uid.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { type Accepted, type AlreadyEnded, KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
@@ -127,6 +128,7 @@ export class SlurmClient implements AsyncDisposable {
     return this.#run(options, 2, (context) => {
       if (!isMessageName(message)) throw unknownMessage(message);
       const { flags = 0, restrictUid } = options;
+      checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
       return this.#link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
     });

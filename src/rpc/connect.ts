@@ -4,6 +4,7 @@ import type { Authenticator } from '../protocol/authenticator.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConfigError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint, Transport } from '../protocol/transport.js';
+import { checkUid } from './check-uid.js';
 import { SlurmClient } from './client.js';
 import { tcpTransport } from './tcp-transport.js';
 
@@ -104,11 +105,6 @@ function chooseRelease(protocol: string): Release {
 function checkPositive(field: string, value: number | undefined): void {
   if (value === undefined || (Number.isInteger(value) && value > 0)) return;
   throw badOption(field, value, 'is not a positive whole number');
-}
-
-function checkUid(field: string, value: number | undefined): void {
-  if (value === undefined || (Number.isInteger(value) && value >= 0 && value < 0xffffffff)) return;
-  throw badOption(field, value, 'is not a uid');
 }
 
 function badOption(field: string, value: unknown, why: string): SlurmUsageError {

@@ -81,11 +81,18 @@ function checkTimeout(timeoutMs: number): void {
 }
 
 function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
+  if (signal === undefined || isAbortSignal(signal)) return;
   throw new SlurmUsageError('signal is not an AbortSignal.', {
     code: 'SLURMWIRE_BAD_OPTION',
     field: 'signal',
     value: signal,
     hint: 'The Unix signal is the second argument; the option named signal aborts the call.',
   });
+}
+
+/** By its shape: a signal may come from another realm, such as a test environment's. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { aborted, addEventListener } = value as Partial<AbortSignal>;
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }

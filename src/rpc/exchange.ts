@@ -89,11 +89,7 @@ function createCredential(auth: Authenticator, request: Request, context: CallCo
 }
 
 /** A transport that does not heed the signal holds up nobody; a connection that comes too late is closed. */
-function openConnection(
-  transport: Transport,
-  endpoint: Endpoint,
-  context: CallContext,
-): Promise<Connection> {
+function openConnection(transport: Transport, endpoint: Endpoint, context: CallContext): Promise<Connection> {
   const opening = transport.connect(endpoint, context);
   opening.then(
     (connection) => context.signal.aborted && connection.close(),

@@ -41,7 +41,7 @@ export interface KillJobOptions extends KillCallOptions {
 }
 
 const TARGETS = ['batch', 'full', 'stepsOnly'] as const;
-const FLAGS = [...TARGETS, 'hurry', 'cron', 'failJob', 'idempotent'] as const;
+const FLAGS = [...TARGETS, 'hurry', 'cron', 'failJob'] as const;
 
 /**
  * The KILL_* bits for a release.
@@ -50,11 +50,7 @@ const FLAGS = [...TARGETS, 'hurry', 'cron', 'failJob', 'idempotent'] as const;
  * `SLURMWIRE_NOT_IN_RELEASE` for one that the release cannot carry.
  */
 export function killFlags(options: KillJobOptions, release: Release): number {
-  for (const name of FLAGS) {
-    if (options[name] !== undefined && typeof options[name] !== 'boolean') {
-      throw badOption(name, options[name], `${name} is neither true nor false`);
-    }
-  }
+  for (const name of [...FLAGS, 'idempotent'] as const) checkBoolean(name, options[name]);
   const targets = TARGETS.filter((name) => options[name] === true);
   if (targets.length > 1)
     throw badOption(targets.join(', '), true, 'only one of batch, full and stepsOnly can be meant');
@@ -74,6 +70,25 @@ export function killFlags(options: KillJobOptions, release: Release): number {
     (options.failJob === true ? KILL_FLAGS.KILL_FAIL_JOB.bit : 0) |
     cronFlag(options.cron === true, release)
   );
+}
+
+/**
+ * Refuses options of `killJob` that a kill of one step cannot carry: dropping them would signal others than were meant.
+ *
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`
+ */
+export function refuseJobOptions(options: KillCallOptions): void {
+  checkBoolean('idempotent', options.idempotent);
+  for (const name of [...FLAGS, 'sibling'] as const) {
+    const value = (options as KillJobOptions)[name];
+    if (value !== undefined && value !== false)
+      throw badOption(name, value, `${name} is for whole jobs: see killJob`);
+  }
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw badOption(name, value, `${name} is neither true nor false`);
 }
 
 /** As scancel has it: 23.02 and 23.11 say "no scrontab jobs" unless told otherwise, 24.05 and newer say when they are meant. */

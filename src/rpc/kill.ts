@@ -15,7 +15,7 @@ import {
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
 import type { ControllerLink } from './controller-link.js';
-import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
+import { type KillCallOptions, type KillJobOptions, killFlags, refuseJobOptions } from './kill-options.js';
 import { type KillTarget, refusalCertainty } from './refusal.js';
 import type { Reply } from './reply.js';
 
@@ -94,7 +94,7 @@ export async function killJobStep(
 ): Promise<Accepted | AlreadyEnded> {
   const parsed = parseStepId(step);
   const signal = unixSignalNumber(unixSignal);
-  killFlags(options, link.setup.release); // checks the options that both verbs have
+  refuseJobOptions(options);
   if (parsed.job.kind !== 'job') throw needsOwnJobId(parsed.text, step);
   const record = {
     stepId: { jobId: parsed.job.jobId, stepId: parsed.stepId, stepHetComp: parsed.stepHetComp ?? NO_VAL },

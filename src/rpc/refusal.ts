@@ -30,6 +30,15 @@ const SAID_AT_THE_DOOR: ReadonlySet<string> = new Set([
   'EINVAL',
 ]);
 
+/** What slurmctld says of one job or step that it looked at and left alone. Any other number proves nothing. */
+const SAID_OF_ONE_PART: ReadonlySet<string> = new Set([
+  'ESLURM_INVALID_JOB_ID',
+  'ESLURM_ALREADY_DONE',
+  'ESLURM_TRANSITION_STATE_NO_UPDATE',
+  'ESLURM_JOB_SCRIPT_MISSING',
+  'ESLURM_JOB_PENDING',
+]);
+
 /** What the target of a kill is, as far as its id tells. */
 export type KillTarget = ParsedJobId['kind'] | 'step';
 
@@ -41,6 +50,7 @@ export type KillTarget = ParsedJobId['kind'] | 'step';
  */
 export function refusalCertainty(target: KillTarget, code: string, kills: boolean): RefusalCertainty {
   if (SAID_AT_THE_DOOR.has(code)) return 'certain';
+  if (!SAID_OF_ONE_PART.has(code)) return 'uncertain';
   const noSuchJob = code === 'ESLURM_INVALID_JOB_ID';
   const allDone = code === 'ESLURM_ALREADY_DONE';
   switch (target) {

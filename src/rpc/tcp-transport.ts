@@ -73,7 +73,7 @@ class TcpConnection implements Connection {
 
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+      this.#socket.write(bytes, (error) => (error ? reject(this.#failure ?? error) : resolve()));
     });
   }
 

@@ -205,6 +205,8 @@ const CERTAINTY: Record<number, string> = {
   2021: 'L     R      R     U      U    U      L     R',
   1804: 'R     R      R     R      R    R      R     R',
   22: '  R     R      R     R      R    R      R     R',
+  // SLURM_ERROR, which says nothing of what was done.
+  [-1]: 'U     U      U     U      U    U      U     U',
 };
 
 const records = (count: number, release: Release) =>
@@ -277,6 +279,7 @@ describe('a refusal', () => {
       'ESLURM_INVALID_JOB_ID',
       'ESLURM_TRANSITION_STATE_NO_UPDATE',
       'ESLURM_ALREADY_DONE',
+      'SLURM_ERROR',
     ]);
   });
 
@@ -355,16 +358,19 @@ describe('a refusal', () => {
     });
   });
 
-  it('0xffffffff is -1, SLURM_ERROR', async () => {
+  it('0xffffffff is -1, SLURM_ERROR; no look at the job could make it certain', async () => {
     await using call = await refused('job', -1, records(1, '22.05'));
-    const error = await expectFailure(call.work, call.expected('refused'));
+    const error = await expectFailure(call.work, call.expected('unknown'));
     expect([error.number, error.code]).toEqual([-1, 'SLURM_ERROR']);
+    expect(call.peer.requests).toEqual(['REQUEST_PING', 'REQUEST_KILL_JOB']);
   });
 
-  it('a number newer than the table keeps it whole', async () => {
-    await using call = await refused('array-tasks', 987_654, silence);
-    const error = await expectFailure(call.work, call.expected('unknown'));
-    expect([error.number, error.code]).toEqual([987_654, 'SLURM_ERROR_987654']);
+  it('a number newer than the table keeps it whole, and proves nothing', async () => {
+    for (const target of ['array-tasks', 'job', 'step, SIGTERM'] as const) {
+      await using call = await refused(target, 987_654, silence);
+      const error = await expectFailure(call.work, call.expected('unknown'));
+      expect([error.number, error.code]).toEqual([987_654, 'SLURM_ERROR_987654']);
+    }
   });
 
   it('an unknown of a whole job with SIGKILL may be repeated, one of its parts may not', async () => {
@@ -640,6 +646,21 @@ describe('bad input: nothing is sent, and the error names field and value', () =
     [{ batch: true, full: true, stepsOnly: true }, 'batch, full, stepsOnly'],
   ])('%j contradict each other', async (options, field) => {
     await nothingSent((c) => c.killJob(7, 15, options), { code: 'SLURMWIRE_BAD_OPTION', field });
+  });
+
+  it.each(['batch', 'full', 'stepsOnly', 'hurry', 'cron', 'failJob', 'sibling'])(
+    '%s is for whole jobs: killJobStep refuses it rather than drop it',
+    async (field) => {
+      const options = { [field]: field === 'sibling' ? 'other' : true } as never;
+      await nothingSent((c) => c.killJobStep('7.0', 15, options), { code: 'SLURMWIRE_BAD_OPTION', field });
+    },
+  );
+
+  it.each([-1, 0.5, 0xffffffff, '0', {}])('restrictUid %j', async (restrictUid) => {
+    await nothingSent((c) => c.request('REQUEST_PING', {}, { restrictUid: restrictUid as number }), {
+      code: 'SLURMWIRE_BAD_OPTION',
+      field: 'restrictUid',
+    });
   });
 
   it.each(['', 7, {}, ['a']])('sibling %j', async (sibling) => {

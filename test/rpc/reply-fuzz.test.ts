@@ -18,7 +18,7 @@ import { clientOf, transportOf } from './support/setup.js';
 noStrayTrouble();
 
 const ENDPOINT: Endpoint = { host: '127.0.0.1', port: 6817 };
-const RUNS = 400;
+const RUNS = 200;
 const DEADLINE_MS = 5_000;
 
 type Ending = 'FIN' | 'RST';
