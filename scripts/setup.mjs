@@ -13,11 +13,17 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 if (!isInstalled()) {
-  console.log('Installing packages (npm ci) ...');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  console.log('Installing packages (npm install) ...');
+  // Not npm ci: that refuses a lock file without the optional packages of other platforms, and some registries do not carry all of
+  // those. The versions are the lock file's all the same, and --no-save leaves it alone.
+  const { status } = spawnSync(
+    'npm',
+    ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'],
+    {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -28,7 +34,7 @@ function isInstalled() {
   const wanted = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')).packages;
   const there = JSON.parse(readFileSync(installed, 'utf8')).packages;
   return Object.entries(wanted).every(([path, entry]) => {
-    if (path === '' || entry.optional || (entry.dev && entry.optional)) return true;
+    if (path === '' || entry.optional) return true;
     return there[path]?.integrity === entry.integrity;
   });
 }
