@@ -20,7 +20,13 @@ test("every other code in the sources is Slurm's or MUNGE's", () => {
   const unknown = sources.flatMap(({ name, text }) =>
     [...text.matchAll(/code: '([A-Z0-9_]+)'/g)]
       .map(([, code = '']) => code)
-      .filter((code) => !code.startsWith('SLURMWIRE_') && errorNumber(code) === null && !munge.has(code) && !/^E[A-Z]+$/.test(code))
+      .filter(
+        (code) =>
+          !code.startsWith('SLURMWIRE_') &&
+          errorNumber(code) === null &&
+          !munge.has(code) &&
+          !/^E[A-Z]+$/.test(code),
+      )
       .map((code) => `${name}: ${code}`),
   );
   expect(unknown).toEqual([]);

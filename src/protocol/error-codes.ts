@@ -40,7 +40,8 @@ export const OWN_ERROR_CODES = {
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_REROUTED: 'The controller named another one to ask (federation, step manager).',
-  SLURMWIRE_INTERNAL: 'A defect of this library or of a transport or authenticator passed to it; the cause has it.',
+  SLURMWIRE_INTERNAL:
+    'A defect of this library or of a transport or authenticator passed to it; the cause has it.',
   // Fixtures.
   SLURMWIRE_BAD_FIXTURE: 'Not a fixture file, or a broken one.',
   SLURMWIRE_LIVE_SECRET: 'A credential that is not redacted stood where a fixture was to be written.',
