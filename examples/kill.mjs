@@ -10,8 +10,10 @@ if (job === undefined) {
 
 const slurm = await connect(); // finds slurm.conf as scancel does; opens no connection
 try {
-  const verb = job.includes('.') ? 'killJobStep' : 'killJob';
-  const { target, peer, elapsedMs } = await slurm[verb](job, unixSignal, { timeoutMs: 5_000 });
+  const options = { timeoutMs: 5_000 };
+  const { target, peer, elapsedMs } = job.includes('.')
+    ? await slurm.killJobStep(job, unixSignal, options)
+    : await slurm.killJob(job, unixSignal, options);
   console.log(`${unixSignal} for ${target}: accepted by ${peer} in ${elapsedMs.toFixed(1)} ms`);
 } catch (error) {
   if (!isSlurmError(error)) throw error;
