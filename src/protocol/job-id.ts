@@ -59,7 +59,8 @@ const MAX_JOB_ID = 0xfffffffd;
 const MAX_TEXT = 65536;
 const MAX_TASK_ID = 0xfffffff0;
 const JOB = /^(\d{1,10})(?:_(?:(\*)|(\d{1,10})|\[([^\]]*)\]|(\d[\d,:%-]*))|\+(\d{1,10}))?$/;
-const SLUID = /^s[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{13}$/;
+/** Crockford's base 32; readers take O for 0, I and L for 1. 64 bits leave 4 for the first digit. */
+const SLUID = /^s[0-9A-Foil][0-9A-TV-Z]{12}$/i;
 const TASK_RANGE = /^(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?$/;
 
 /**

@@ -124,6 +124,28 @@ describe('bodies', () => {
     },
   );
 
+  test('the head of a job list is read: how many records, how old, and nothing behind where there are none', () => {
+    const counts: Record<string, number> = {
+      'job-info-none': 0,
+      'job-single-array': 3,
+      'job-single-het-detail': 2,
+    };
+    const lists = replies.filter((reply) => reply.case in counts);
+    expect(lists).toHaveLength(16 * 3);
+    for (const reply of lists) {
+      const head = decodeBody('RESPONSE_JOB_INFO', releaseOfProtocol(reply.v), fromHex(reply.hex));
+      expect(head.recordCount).toBe(counts[reply.case]);
+      expect(head.records.length > 0).toBe(head.recordCount > 0);
+      // Recorded on one day; up to 20.11 no backfill time is told.
+      const [dayBegins, dayEnds] = [1795305600n, 1795392000n];
+      expect(head.lastUpdate > dayBegins && head.lastUpdate < dayEnds).toBe(true);
+      const { lastBackfill } = head;
+      expect(
+        reply.v === 36 ? lastBackfill === 0n : lastBackfill > dayBegins && lastBackfill <= head.lastUpdate,
+      ).toBe(true);
+    }
+  });
+
   test('the return code of "no such job" is read', () => {
     const unknown = replies.filter((reply) => reply.case === 'kill-unknown');
     expect(unknown.length).toBeGreaterThanOrEqual(16);

@@ -67,10 +67,13 @@ describe('fields that a release lacks', () => {
       lacking.set(key, [...(lacking.get(key) ?? []), release]);
     }
     const record = 'RESPONSE_SLURM_REROUTE_MSG workingClusterRec';
-    // From wire/messages.md and wire/envelope.md, not from the declarations. Other messages may come; these stay.
+    // From wire/messages.md, wire/lookups.md and wire/envelope.md, not from the declarations. Other messages may come; these stay.
     expect(Object.fromEntries(lacking)).toMatchObject({
       'REQUEST_KILL_JOB stepId/sluid': RELEASE_NAMES.slice(0, 6),
       'REQUEST_CANCEL_JOB_STEP stepId/sluid': RELEASE_NAMES.slice(0, 6),
+      'REQUEST_JOB_INFO_SINGLE jobId': RELEASE_NAMES.slice(8),
+      'REQUEST_JOB_INFO_SINGLE stepId': RELEASE_NAMES.slice(0, 8),
+      'RESPONSE_JOB_INFO lastBackfill': RELEASE_NAMES.slice(0, 1),
       [`${record}/id`]: RELEASE_NAMES.slice(0, 6),
       [`${record}/pluginIdSelect`]: RELEASE_NAMES.slice(5),
       [`${record}/rootAssoc/accountingList/0/idAlt`]: RELEASE_NAMES.slice(0, 6),
