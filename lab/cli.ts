@@ -8,31 +8,66 @@ import {
   LabError,
   type LabStatus,
   LabUnavailableError,
+  prepare,
+  releaseNames,
   status,
   up,
 } from './cluster.js';
 import type { LabUser } from './record.js';
 import { findRelease } from './releases.js';
 
-const help = `Runs a real, private Slurm cluster on loopback, for live tests. Needs root.
+const help = `Runs real, private Slurm clusters on loopback, for live tests. Needs root.
 
-Usage: npm run lab -- COMMAND [RELEASE] [--dir DIRECTORY]
+Usage: npm run lab -- COMMAND [RELEASE…] [--dir DIRECTORY]
 
-  up       start a cluster and wait until its nodes are idle; installs Debian's packages if they are missing
+  up       start a cluster and wait until its nodes are idle; prepares its release first
   status   which daemons run, and how the nodes are; exit code 3 if the cluster is not up
   down     stop everything in the cluster, jobs included, and leave nothing behind
-  exec     [--user alice|bob|slurm|root] -- COMMAND [ARGUMENT…]
+  exec     [RELEASE] [--user alice|bob|slurm|root] -- COMMAND [ARGUMENT…]
            run a command inside the cluster, as alice where no user is named; its exit code is passed on
+  prepare  install or build what the releases need, and start nothing; without RELEASE, all of them
 
-RELEASE is ${defaultRelease}, the one the lab knows. Without --dir, a release's cluster is in
-\${SLURMWIRE_LAB_DIR:-<temporary directory>/slurmwire-lab-<uid>}/RELEASE.
+RELEASE is one of ${releaseNames.join(', ')}, or "all" (not for exec); ${defaultRelease} where none is named. ${defaultRelease} is
+installed on the machine. The others are built with debootstrap as roots in
+\${SLURMWIRE_LAB_CACHE:-/var/cache/slurmwire-lab}/RELEASE, once, from the Debian mirror of the machine's apt sources
+or $SLURMWIRE_LAB_MIRROR; inside such a cluster there are the release's programs, not the machine's.
+Without --dir, a release's cluster is in \${SLURMWIRE_LAB_DIR:-<temporary directory>/slurmwire-lab-<uid>}/RELEASE.
 
-Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab (up).
+Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
+(up, prepare). With several releases, the worst.
 `;
 
 async function main(args: readonly string[]): Promise<number> {
+  return reportingErrors(async () => {
+    const line = readCommandLine(args);
+    if (line.command === 'help') {
+      process.stdout.write(help);
+      return 0;
+    }
+    if (line.command === 'exec') {
+      return attach(line.directory(line.release)).execInherited(line.argv, { user: line.user });
+    }
+    const { command, releases, directory } = line;
+    const outcomes = releases.map((release) => commands[command](release, directory(release)));
+    const codes: number[] = [];
+    // All are under way; what came of them is told in the order of the releases.
+    for (const outcome of await Promise.allSettled(outcomes)) {
+      codes.push(
+        await reportingErrors(async () => {
+          if (outcome.status === 'rejected') throw outcome.reason;
+          console.log(outcome.value.text);
+          return outcome.value.code;
+        }),
+      );
+    }
+    return Math.max(...codes);
+  });
+}
+
+/** The exit code, that of a failure included, which is told here. */
+async function reportingErrors(body: () => Promise<number>): Promise<number> {
   try {
-    return await runCommand(readCommandLine(args));
+    return await body();
   } catch (error) {
     if (error instanceof UsageError) {
       console.error(`lab: ${error.message} (--help says more)`);
@@ -47,45 +82,44 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-interface CommandLine {
-  readonly command: 'up' | 'down' | 'status' | 'exec' | 'help';
-  readonly release: string;
-  readonly directory: string;
-  readonly user: LabUser;
-  readonly argv: readonly string[];
+/** What came of a command: what to say, and the exit code. */
+interface Outcome {
+  readonly text: string;
+  readonly code: number;
 }
 
-async function runCommand({ command, release, directory, user, argv }: CommandLine): Promise<number> {
-  switch (command) {
-    case 'help':
-      process.stdout.write(help);
-      return 0;
-    case 'up': {
-      const startedMs = Date.now();
-      const cluster = await up({ release, directory, log: (line) => console.error(`lab: ${line}`) });
-      const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-      console.log(
-        cluster.wasRunning ? `Slurm ${release} was up already` : `Slurm ${release} is up (${seconds} s)`,
-      );
-      console.log(describe(cluster));
-      return 0;
-    }
-    case 'down': {
-      const { processes, removed } = await down(directory);
-      const found = processes > 0 || removed;
-      console.log(
-        found ? `stopped ${processes} processes, removed ${directory}` : `no cluster in ${directory}`,
-      );
-      return 0;
-    }
-    case 'status': {
-      const found = await status(directory);
-      console.log(describeStatus(found));
-      return found.running ? 0 : 3;
-    }
-    case 'exec':
-      return attach(directory).execInherited(argv, { user });
-  }
+/** What can be done to several releases at once. */
+const commands = {
+  async up(release: string, directory: string): Promise<Outcome> {
+    const seconds = stopwatch();
+    const cluster = await up({ release, directory, log: logged });
+    const state = cluster.wasRunning ? 'was up already' : `is up (${seconds()} s)`;
+    return { text: `Slurm ${release} ${state}\n${describe(cluster)}`, code: 0 };
+  },
+  async down(_release: string, directory: string): Promise<Outcome> {
+    const { processes, removed } = await down(directory);
+    const found = processes > 0 || removed;
+    const text = found
+      ? `stopped ${processes} processes, removed ${directory}`
+      : `no cluster in ${directory}`;
+    return { text, code: 0 };
+  },
+  async status(_release: string, directory: string): Promise<Outcome> {
+    const found = await status(directory);
+    return { text: describeStatus(found), code: found.running ? 0 : 3 };
+  },
+  async prepare(release: string): Promise<Outcome> {
+    const seconds = stopwatch();
+    const root = await prepare({ release, log: logged });
+    return { text: `Slurm ${release} is ready in ${root} (${seconds()} s)`, code: 0 };
+  },
+};
+
+const logged = (line: string) => console.error(`lab: ${line}`);
+
+function stopwatch(): () => string {
+  const startedMs = Date.now();
+  return () => ((Date.now() - startedMs) / 1000).toFixed(1);
 }
 
 function describe(cluster: LabCluster): string {
@@ -126,22 +160,48 @@ function table(rows: readonly (readonly [string, string])[]): string {
   return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join('\n');
 }
 
+type CommandLine =
+  | { readonly command: 'help' }
+  | {
+      readonly command: 'exec';
+      readonly release: string;
+      readonly directory: (release: string) => string;
+      readonly user: LabUser;
+      readonly argv: readonly string[];
+    }
+  | {
+      readonly command: keyof typeof commands;
+      readonly releases: readonly string[];
+      readonly directory: (release: string) => string;
+    };
+
 function readCommandLine(args: readonly string[]): CommandLine {
   // What follows `--` is the command's, options and all.
   const end = args.indexOf('--');
   const own = end === -1 ? args : args.slice(0, end);
   const argv = end === -1 ? [] : args.slice(end + 1);
   const { values, positionals } = parse(own);
-  const [command = 'help', release = defaultRelease, ...excess] = values.help ? ['help'] : positionals;
-  if (!isOneOf(command, ['up', 'down', 'status', 'exec', 'help']))
+  const [command = 'help', ...named] = values.help ? ['help'] : positionals;
+  if (!isOneOf(command, ['up', 'down', 'status', 'exec', 'prepare', 'help']))
     throw new UsageError(`no command "${command}"`);
-  if (excess.length > 0) throw new UsageError(`"${excess[0]}" is one argument too many`);
-  if (command === 'exec' && argv.length === 0) throw new UsageError('exec needs a command after "--"');
+  if (command === 'help') return { command };
   if (command !== 'exec' && argv.length > 0) throw new UsageError(`${command} takes nothing after "--"`);
+  const releases = named.includes('all') && command !== 'exec' ? releaseNames : [...new Set(named)];
+  for (const release of releases) findRelease(release);
+  const { dir } = values;
+  if (dir !== undefined && (releases.length > 1 || command === 'prepare'))
+    throw new UsageError('--dir is the directory of one cluster');
+  const directory = (release: string) => dir ?? defaultDirectory(release);
+  if (command !== 'exec') {
+    const unnamed = command === 'prepare' ? releaseNames : [defaultRelease];
+    return { command, releases: releases.length > 0 ? releases : unnamed, directory };
+  }
+  const [release = defaultRelease, ...excess] = releases;
+  if (excess.length > 0) throw new UsageError(`"${excess[0]}" is one argument too many`);
+  if (argv.length === 0) throw new UsageError('exec needs a command after "--"');
   const user = values.user ?? 'alice';
   if (!isOneOf(user, ['alice', 'bob', 'slurm', 'root'])) throw new UsageError(`no user "${user}"`);
-  findRelease(release);
-  return { command, release, directory: values.dir ?? defaultDirectory(release), user, argv };
+  return { command, release, directory, user, argv };
 }
 
 function parse(args: readonly string[]) {

@@ -3,9 +3,9 @@ import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
 import { requireRoot } from './namespace.js';
-import { ensurePackages } from './packages.js';
 import { findMembers, isPaused, isRunning } from './processes.js';
 import { type LabRecord, readRecord } from './record.js';
+import { ensureRelease } from './release-root.js';
 import { defaultRelease, findRelease } from './releases.js';
 import { type StartOptions, startCluster } from './startup.js';
 import { clearDirectory } from './teardown.js';
@@ -18,10 +18,10 @@ export {
   type NodeState,
   type SubmitOptions,
 } from './lab-cluster.js';
-export { LabError, LabUnavailableError } from './lab-error.js';
+export { LabError, LabReleaseGoneError, LabUnavailableError } from './lab-error.js';
 export type { ProcessRecord } from './processes.js';
 export type { LabUser } from './record.js';
-export { defaultRelease } from './releases.js';
+export { defaultRelease, releaseNames } from './releases.js';
 export type { LabAccount, LabNode } from './slurm-conf.js';
 export type { StartOptions } from './startup.js';
 export { type DownResult, down } from './teardown.js';
@@ -32,7 +32,7 @@ export interface UpOptions extends StartOptions {
   readonly release?: string;
   /** An empty or missing directory for the cluster alone; the release's fixed one where not given. */
   readonly directory?: string;
-  /** Whether missing packages may be installed; yes where not given. */
+  /** Whether missing packages may be installed, and a missing root built; yes where not given. */
   readonly install?: boolean;
   /** Told what happens, a line at a time. */
   readonly log?: (line: string) => void;
@@ -45,8 +45,7 @@ export interface UpOptions extends StartOptions {
 export async function up(options: UpOptions = {}): Promise<LabCluster> {
   const { install = true, log = () => {} } = options;
   const release = findRelease(options.release ?? defaultRelease);
-  await ensurePackages(release, { install, log });
-  requireRoot();
+  const root = await ensureRelease(release, { install, log });
   const paths = labPaths(options.directory ?? defaultDirectory(release.release));
   return withLock(paths.mark, lockMs, async () => {
     const running = readRecord(paths);
@@ -58,7 +57,7 @@ export async function up(options: UpOptions = {}): Promise<LabCluster> {
     if (await clearDirectory(paths)) log(`cleared what an earlier cluster left in ${paths.root}`);
     for (let attempt = 1; ; attempt++) {
       try {
-        return new LabCluster(paths, await startCluster(paths, release.release, options), false);
+        return new LabCluster(paths, await startCluster(paths, release.release, root, options), false);
       } catch (error) {
         await clearDirectory(paths);
         if (!(error instanceof LabPortTakenError) || attempt === 3) throw error;
@@ -66,6 +65,18 @@ export async function up(options: UpOptions = {}): Promise<LabCluster> {
       }
     }
   });
+}
+
+/** What can be chosen about `prepare`. */
+export type PrepareOptions = Pick<UpOptions, 'release' | 'install' | 'log'>;
+
+/**
+ * Sees to it that a release's programs are there, as `up` does, and starts nothing. Returns the root directory
+ * they are in: `/` for the machine's own.
+ */
+export async function prepare(options: PrepareOptions = {}): Promise<string> {
+  const { release = defaultRelease, install = true, log = () => {} } = options;
+  return ensureRelease(findRelease(release), { install, log });
 }
 
 /** How a cluster is. */

@@ -83,8 +83,9 @@ export class LabCluster {
   }
 
   /**
-   * Runs a command inside the cluster. It fails only if the command cannot be started or does not end in
-   * time.
+   * Runs a command inside the cluster: Slurm's are the release's own. Where the release has a root of its own
+   * there are only that root's programs and, of the machine's files, the cluster's directory. It fails only if
+   * the command cannot be started or does not end in time.
    */
   exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
     return collect(this.#paths, this.#record, argv, options);

@@ -20,3 +20,12 @@ export class LabPortTakenError extends LabError {
   override readonly name = 'LabPortTakenError';
   override readonly code = 'ELABPORTTAKEN';
 }
+
+/**
+ * The Debian suites of a release carry another Slurm by now: the lab's table of releases has to follow.
+ * Unlike a {@link LabUnavailableError} it is no reason to skip a test.
+ */
+export class LabReleaseGoneError extends LabError {
+  override readonly name = 'LabReleaseGoneError';
+  override readonly code = 'ELABRELEASEGONE';
+}

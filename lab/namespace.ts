@@ -16,34 +16,46 @@ import {
 /**
  * Makes the namespaces of a cluster (mounts and host name) and returns the process that holds them open.
  *
- * In them `/etc/passwd`, `group` and `hosts` are the cluster's own, and the mark is mounted. The machine sees
- * none of it, and all of it goes with the last process. One limit: a mount over a single file is dropped by
- * the kernel when somebody outside replaces that file, so `useradd` on the machine takes the ordinary users
- * away until the next `up`.
+ * In them `/etc/passwd`, `group` and `hosts` are the cluster's own, and the mark is mounted; where the release
+ * has a root directory of its own, its programs take the place of the machine's. The machine sees none of it,
+ * and all of it goes with the last process.
  */
-export async function createNamespace(paths: LabPaths, nodes: readonly LabNode[]): Promise<ProcessRecord> {
+export async function createNamespace(
+  paths: LabPaths,
+  root: string,
+  nodes: readonly LabNode[],
+): Promise<ProcessRecord> {
+  if (root !== '/' && paths.root.startsWith('/usr/')) {
+    throw new LabError(
+      `inside the cluster /usr is the release's own; put the lab elsewhere than ${paths.root}`,
+    );
+  }
   const texts = {
-    passwd: passwdWithOrdinaryUsers(readFileSync('/etc/passwd', 'utf8'), paths.work),
-    group: groupWithOrdinaryUsers(readFileSync('/etc/group', 'utf8')),
+    passwd: passwdWithOrdinaryUsers(readFileSync(join(root, 'etc/passwd'), 'utf8'), paths.work),
+    group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
     hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
   };
-  const script = [
-    'set -e',
-    'echo "$1" > /proc/sys/kernel/hostname',
-    'mount -t tmpfs -o size=4k,mode=755 "$2" "$3"',
-  ];
   for (const [name, text] of Object.entries(texts)) {
     const file = join(paths.etc, name);
     writeFileSync(file, text);
     chmodSync(file, 0o644);
-    script.push(`mount --bind "$4/${name}" "/etc/${name}"`);
   }
-  script.push('echo ready', 'exec sleep infinity > /dev/null 2>&1');
+  const script = [
+    'set -e',
+    'umask 022',
+    'hostname=$1 mark=$2 mark_point=$3 etc=$4 cluster=$5 release=$6',
+    'echo "$hostname" > /proc/sys/kernel/hostname',
+    'mount -t tmpfs -o size=4k,mode=755 "$mark" "$mark_point"',
+    ...(root === '/' ? useMachine : useRelease),
+    'echo ready',
+    'exec sleep infinity > /dev/null 2>&1',
+  ];
   const child = spawn(
     'unshare',
     [
       ...['--mount', '--uts', '--propagation', 'private', '--'],
-      ...['sh', '-c', script.join('\n'), 'lab', labHostName, paths.mark, markPoint, paths.etc],
+      ...['sh', '-c', script.join('\n'), 'lab', labHostName, paths.mark, markPoint],
+      ...[paths.etc, paths.root, root],
     ],
     { cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: searchPath } },
   );
@@ -71,6 +83,43 @@ export async function createNamespace(paths: LabPaths, nodes: readonly LabNode[]
   if (!record) throw new LabError("the process that holds the lab's namespaces is gone");
   return record;
 }
+
+/**
+ * The machine's own root, with three files covered. One limit: a mount over a single file is dropped by the
+ * kernel when somebody outside replaces that file, so `useradd` on the machine takes the ordinary users away
+ * until the next `up`.
+ */
+const useMachine = ['for name in passwd group hosts; do mount --bind "$etc/$name" "/etc/$name"; done'];
+
+/**
+ * A root in memory that goes with the cluster: the release's programs read-only, a copy of its `/etc`, and of
+ * the machine the kernel's file systems (`/sys` without what is mounted in it: no daemon gets at the machine's
+ * cgroups) and the cluster's directory under the path it has outside. It becomes the root of the namespace, so
+ * whoever enters that is in the release's world; no other program knows of it.
+ */
+const useRelease = [
+  'new=$cluster/root',
+  'mkdir "$new"',
+  'mount -t tmpfs -o mode=755 slurmwire-lab-root "$new"',
+  'cd "$new"',
+  'cp -a "$release/etc" .',
+  'cp "$etc/passwd" "$etc/group" "$etc/hosts" etc',
+  'for link in "$release"/*; do if [ -L "$link" ]; then cp -a "$link" .; fi; done',
+  'mkdir var',
+  'mkdir -m 1777 tmp var/tmp',
+  'mkdir -p usr proc sys dev root run/lock .machine var/lib var/log var/spool ".$cluster"',
+  'ln -s /run var/run',
+  'mount --bind "$release/usr" usr',
+  'mount -o remount,bind,ro,nosuid usr',
+  'for tree in proc dev; do mount --rbind "/$tree" "$tree"; done',
+  // Where the cluster's directory is in /dev/shm, the mount that is being furnished was copied with it.
+  'umount -l ".$new" 2> /dev/null || true',
+  'mount --bind /sys sys',
+  'mount --bind "$cluster" ".$cluster"',
+  'pivot_root . .machine',
+  'umount -l /.machine',
+  'rmdir /.machine "$new"',
+];
 
 /** How a program is started inside a cluster. */
 export interface InsideOptions {

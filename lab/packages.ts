@@ -13,45 +13,85 @@ export interface EnsurePackagesOptions {
   readonly log: (line: string) => void;
 }
 
-/** Sees to it that a release's packages are installed in a fitting version, or says why they cannot be. */
+/** What is wanted of the machine, and how to speak of it. */
+interface Wanted {
+  /** `Slurm 22.05` or `debootstrap`. */
+  readonly what: string;
+  readonly packages: readonly LabPackage[];
+  /** The only Debian version that has them; any where not given. */
+  readonly debian?: LabRelease['debian'];
+  /** The lab's command that installs them. */
+  readonly command: string;
+}
+
+/**
+ * Sees to it that a release's packages are installed on the machine in a fitting version, or says why they
+ * cannot be.
+ */
 export async function ensurePackages(release: LabRelease, options: EnsurePackagesOptions): Promise<void> {
-  if (await isInstalled(release)) return;
+  const { packages, debian } = release;
+  const what = `Slurm ${release.release}`;
+  await ensureInstalled({ what, packages, debian, command: 'npm run lab -- up' }, options);
+}
+
+/** Sees to it that this is a Debian that can build roots of other Debians, or says why it cannot. */
+export async function ensureDebootstrap(options: EnsurePackagesOptions): Promise<void> {
+  const { id } = await operatingSystem();
+  if (id !== 'debian') {
+    throw new LabUnavailableError(
+      `only Debian builds the roots of other Slurm releases; this is ${id}: use a Debian machine or container`,
+    );
+  }
+  const packages = ['debootstrap', 'debian-archive-keyring'].map((name) => ({ name, versionPrefix: '' }));
+  await ensureInstalled({ what: 'debootstrap', packages, command: 'npm run lab -- prepare' }, options);
+}
+
+async function ensureInstalled(wanted: Wanted, options: EnsurePackagesOptions): Promise<void> {
+  if (await isInstalled(wanted)) return;
   // Two labs coming up on a fresh machine: the second waits, then finds everything there.
   await withLock('packages', 900_000, async () => {
-    const missing = await missingPackages(release);
+    const missing = await missingPackages(wanted);
     if (missing.length === 0) return;
-    await install(release, missing, options);
-    if (!(await isInstalled(release))) {
-      throw new LabUnavailableError(
-        `apt-get succeeded, but ${names(release.packages)} are not all installed`,
-      );
+    await install(wanted, missing, options);
+    if (!(await isInstalled(wanted))) {
+      throw new LabUnavailableError(`apt-get succeeded, but ${names(wanted.packages)} are not all installed`);
     }
   });
 }
 
-async function isInstalled(release: LabRelease): Promise<boolean> {
-  return (await missingPackages(release)).length === 0;
+async function isInstalled(wanted: Wanted): Promise<boolean> {
+  return (await missingPackages(wanted)).length === 0;
 }
 
-async function missingPackages(release: LabRelease): Promise<LabPackage[]> {
-  const installed = await installedVersions(release.packages);
-  const other = release.packages.filter((wanted) => {
-    const version = installed.get(wanted.name);
-    return version !== undefined && !version.startsWith(wanted.versionPrefix);
+async function missingPackages(wanted: Wanted): Promise<LabPackage[]> {
+  const installed = await installedVersions(wanted.packages);
+  const other = wanted.packages.filter(({ name, versionPrefix }) => {
+    const version = installed.get(name);
+    return version !== undefined && !version.startsWith(versionPrefix);
   });
   if (other.length > 0) {
     const found = other.map(({ name }) => `${name} ${installed.get(name)}`).join(', ');
     throw new LabUnavailableError(
-      `another Slurm is installed (${found}); the lab's ${release.release} needs Debian ${release.debian.name}'s packages: remove these or use another machine`,
+      `another Slurm is installed (${found}); the lab's ${wanted.what} needs Debian ${wanted.debian?.name}'s packages: remove these or use another machine`,
     );
   }
-  return release.packages.filter(({ name }) => !installed.has(name));
+  return wanted.packages.filter(({ name }) => !installed.has(name));
 }
 
-async function installedVersions(packages: readonly LabPackage[]): Promise<Map<string, string>> {
+/** The versions of those packages that are installed, on the machine or in a root. */
+export async function installedVersions(
+  packages: readonly LabPackage[],
+  root = '',
+): Promise<Map<string, string>> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own notation
   const format = '${db:Status-Status} ${Package} ${Version}\\n';
-  const output = await run('dpkg-query', ['--show', `--showformat=${format}`, ...packages.map((p) => p.name)])
+  const show = [
+    `--admindir=${root}/var/lib/dpkg`,
+    '--show',
+    `--showformat=${format}`,
+    ...packages.map((p) => p.name),
+  ];
+  const output = await run('dpkg-query', show)
     // It exits 1 when a package is unknown to it, and still lists the others.
     .catch((error: { code?: unknown; stdout?: string }) => {
       if (error.code === 'ENOENT') return { stdout: '' };
@@ -66,26 +106,27 @@ async function installedVersions(packages: readonly LabPackage[]): Promise<Map<s
 }
 
 async function install(
-  release: LabRelease,
+  wanted: Wanted,
   missing: readonly LabPackage[],
   options: EnsurePackagesOptions,
 ): Promise<void> {
-  const lacking = `Slurm ${release.release} is not installed (missing: ${names(missing)})`;
+  const lacking = `${wanted.what} is not installed (missing: ${names(missing)})`;
   const byHand = `apt-get install --no-install-recommends ${names(missing)}`;
   const { id, version } = await operatingSystem();
-  if (id !== 'debian' || version !== release.debian.version) {
+  if (id !== 'debian' || (wanted.debian && version !== wanted.debian.version)) {
+    const where = wanted.debian ? `Debian ${wanted.debian.version}` : 'Debian';
     throw new LabUnavailableError(
-      `${lacking}, and it can be installed on Debian ${release.debian.version} only; this is ${id} ${version}`,
+      `${lacking}, and it can be installed on ${where} only; this is ${id} ${version}`,
     );
   }
   if (process.geteuid?.() !== 0) {
-    throw new LabUnavailableError(`${lacking}; as root, run "npm run lab -- up" or "${byHand}"`);
+    throw new LabUnavailableError(`${lacking}; as root, run "${wanted.command}" or "${byHand}"`);
   }
-  if (!options.install) throw new LabUnavailableError(`${lacking}; run "npm run lab -- up" or "${byHand}"`);
+  if (!options.install) throw new LabUnavailableError(`${lacking}; run "${wanted.command}" or "${byHand}"`);
 
   options.log(`installing ${names(missing)} (apt-get, once)`);
   await apt(['update', '-q']);
-  await checkCandidates(release, missing);
+  await checkCandidates(wanted, missing);
   await apt([
     ...['install', '-q', '-y', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-confold'],
     ...missing.map(({ name }) => name),
@@ -121,13 +162,13 @@ async function apt(args: readonly string[]): Promise<void> {
  * Looks before anything is installed: with backports or a local archive pinned, apt would bring another
  * Slurm.
  */
-async function checkCandidates(release: LabRelease, wanted: readonly LabPackage[]): Promise<void> {
-  for (const { name, versionPrefix } of wanted) {
+async function checkCandidates({ what }: Wanted, missing: readonly LabPackage[]): Promise<void> {
+  for (const { name, versionPrefix } of missing) {
     const { stdout } = await run('apt-cache', ['policy', name], { env: { ...process.env, LC_ALL: 'C' } });
     const candidate = /Candidate: (\S+)/.exec(stdout)?.[1] ?? '(none)';
     if (candidate === '(none)' || !candidate.startsWith(versionPrefix)) {
       throw new LabUnavailableError(
-        `apt offers ${name} ${candidate}, the lab's ${release.release} needs ${versionPrefix}*: check the machine's apt sources`,
+        `apt offers ${name} ${candidate}, the lab's ${what} needs ${versionPrefix}*: check the machine's apt sources`,
       );
     }
   }

@@ -4,8 +4,13 @@ import { LabError } from './lab-error.js';
 export interface LabRelease {
   /** Slurm's own name of the release, as in `22.05`. */
   readonly release: string;
-  /** The Debian version whose archive carries it, installed on the machine itself. */
+  /** The Debian version whose archive carries it. */
   readonly debian: { readonly version: string; readonly name: string };
+  /**
+   * The suites a root of its own is built from, the first that carries the release; `null` where its packages
+   * are installed on the machine itself.
+   */
+  readonly suites: readonly string[] | null;
   readonly packages: readonly LabPackage[];
 }
 
@@ -20,21 +25,47 @@ export const defaultRelease = '22.05';
 
 const releases: readonly LabRelease[] = [
   {
+    release: '20.11',
+    debian: { version: '11', name: 'bullseye' },
+    suites: ['bullseye'],
+    packages: slurmPackages('20.11.'),
+  },
+  {
     release: '22.05',
     debian: { version: '12', name: 'bookworm' },
-    packages: [
-      { name: 'slurmctld', versionPrefix: '22.05.' },
-      { name: 'slurmd', versionPrefix: '22.05.' },
-      { name: 'slurm-client', versionPrefix: '22.05.' },
-      { name: 'munge', versionPrefix: '' },
-    ],
+    suites: null,
+    packages: slurmPackages('22.05.'),
+  },
+  {
+    release: '24.11',
+    debian: { version: '13', name: 'trixie' },
+    suites: ['trixie'],
+    packages: slurmPackages('24.11.'),
+  },
+  {
+    release: '26.05',
+    debian: { version: '14', name: 'forky' },
+    // Neither is released: forky may fall behind for a while, sid runs ahead, and both move on some day.
+    suites: ['forky', 'sid'],
+    packages: slurmPackages('26.05.'),
   },
 ];
+
+/** The names of the releases the lab can run, oldest first. */
+export const releaseNames: readonly string[] = releases.map(({ release }) => release);
 
 /** The table row of a release; an unknown one is an error that lists the known. */
 export function findRelease(name: string): LabRelease {
   const found = releases.find((row) => row.release === name);
   if (found) return found;
-  const known = releases.map((row) => row.release).join(', ');
-  throw new LabError(`the lab knows no Slurm release "${name}"; known: ${known}`);
+  throw new LabError(`the lab knows no Slurm release "${name}"; known: ${releaseNames.join(', ')}`);
+}
+
+function slurmPackages(versionPrefix: string): LabPackage[] {
+  return [
+    { name: 'slurmctld', versionPrefix },
+    { name: 'slurmd', versionPrefix },
+    { name: 'slurm-client', versionPrefix },
+    { name: 'munge', versionPrefix: '' },
+  ];
 }

@@ -25,6 +25,8 @@ export interface SlurmConfInput {
   readonly controllerPort: number;
   readonly nodes: readonly LabNode[];
   readonly mungeSocket: string;
+  /** Who slurmctld runs as, a name or a uid. */
+  readonly slurmUser: string;
   readonly stateDirectory: string;
   readonly spoolDirectory: string;
   readonly logDirectory: string;
@@ -45,7 +47,7 @@ export function slurmConf(input: SlurmConfInput): string {
     AuthInfo: `socket=${input.mungeSocket}`,
     CredType: 'cred/munge',
     // Not root: a client must not be able to take one for the other.
-    SlurmUser: 'slurm',
+    SlurmUser: input.slurmUser,
     SlurmdUser: 'root',
     StateSaveLocation: input.stateDirectory,
     SlurmdSpoolDir: `${input.spoolDirectory}/%n`,
@@ -86,6 +88,14 @@ export function slurmConf(input: SlurmConfInput): string {
   const partition = `PartitionName=main Nodes=${names} Default=YES MaxTime=INFINITE State=UP`;
   const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
   return [...lines, ...nodes, partition, ''].join('\n');
+}
+
+/**
+ * The text of cgroup.conf. From 23.11 on a slurmd looks for cgroups even where no plugin uses them, and ends if
+ * it finds none; releases before do not know the word for not looking.
+ */
+export function cgroupConf(release: string): string | undefined {
+  return release < '23.11' ? undefined : 'CgroupPlugin=disabled\n';
 }
 
 /** The machine's passwd with the ordinary users in it; whoever had their names or uids gives way. */

@@ -14,7 +14,7 @@ import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import { createNamespace } from './namespace.js';
 import { type LabRecord, writeRecord } from './record.js';
-import { findAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
+import { cgroupConf, findAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
 import { waitUntil } from './wait.js';
 
 /** What can be chosen about a new cluster. */
@@ -28,12 +28,13 @@ export interface StartOptions {
 }
 
 /**
- * Makes everything a cluster needs in a cleared directory, starts its daemons and waits until all nodes are
- * idle. When it fails, what it started is still there.
+ * Makes everything a cluster needs in a cleared directory, starts the daemons of the release in `root` and
+ * waits until all nodes are idle. When it fails, what it started is still there.
  */
 export async function startCluster(
   paths: LabPaths,
   release: string,
+  root: string,
   options: StartOptions,
 ): Promise<LabRecord> {
   claimDirectory(paths);
@@ -45,7 +46,7 @@ export async function startCluster(
     state: 'starting',
     controllerPort,
     nodes: nodeNames.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
-    ...accounts(),
+    ...accounts(root),
     anchor: null,
     daemons: {},
   };
@@ -56,7 +57,7 @@ export async function startCluster(
   note({});
   makeDirectories(paths, record);
   writeFiles(paths, record, options.parameters ?? {});
-  note({ anchor: await createNamespace(paths, record.nodes) });
+  note({ anchor: await createNamespace(paths, root, record.nodes) });
 
   const started: StartedDaemon[] = [];
   const startOne = (name: string) => {
@@ -98,21 +99,31 @@ async function allIdle(
   }
 }
 
-function accounts(): Pick<LabRecord, 'users' | 'mungeAccount'> {
-  const passwd = readFileSync('/etc/passwd', 'utf8');
+function accounts(root: string): Pick<LabRecord, 'users' | 'mungeAccount'> {
+  const file = join(root, 'etc/passwd');
+  const passwd = readFileSync(file, 'utf8');
   const packaged = (name: string) => {
     const account = findAccount(passwd, name);
     if (account) return account;
     throw new LabUnavailableError(
-      `/etc/passwd has no user "${name}", which Slurm's packages create: reinstall them`,
+      `${file} has no user "${name}", which Slurm's packages create: reinstall them`,
     );
   };
   const [alice, bob] = ordinaryUsers;
   if (!alice || !bob) throw new LabError('the ordinary users are missing from their table');
+  const superuser = { name: 'root', uid: 0, gid: 0 };
   return {
-    users: { alice, bob, slurm: packaged('slurm'), root: { name: 'root', uid: 0, gid: 0 } },
-    mungeAccount: packaged('munge'),
+    users: { alice, bob, slurm: packaged('slurm'), root: superuser },
+    // The uid that munge has in another root is some other account's on this machine, and who reads the key
+    // is root to the cluster. (slurm's uid is the same in every Debian.)
+    mungeAccount: root === '/' ? packaged('munge') : superuser,
   };
+}
+
+/** By name where the machine knows it too: slurm.conf is also read outside the cluster. */
+function slurmUser({ users }: LabRecord): string {
+  const { name, uid } = users.slurm;
+  return findAccount(readFileSync('/etc/passwd', 'utf8'), name)?.uid === uid ? name : String(uid);
 }
 
 function makeDirectories(paths: LabPaths, record: LabRecord): void {
@@ -141,14 +152,19 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
     controllerPort: record.controllerPort,
     nodes: record.nodes,
     mungeSocket: paths.mungeSocket,
+    slurmUser: slurmUser(record),
     stateDirectory: paths.state,
     spoolDirectory: paths.spool,
     logDirectory: paths.log,
     runDirectory: paths.run,
     parameters,
   });
-  writeFileSync(paths.slurmConf, text);
-  chmodSync(paths.slurmConf, 0o644);
+  const files = { [paths.slurmConf]: text, [join(paths.etc, 'cgroup.conf')]: cgroupConf(record.release) };
+  for (const [path, content] of Object.entries(files)) {
+    if (content === undefined) continue;
+    writeFileSync(path, content);
+    chmodSync(path, 0o644); // whatever the umask
+  }
   const key = join(paths.munge, 'munge.key');
   writeFileSync(key, randomBytes(128), { mode: 0o400 });
   chownSync(key, record.mungeAccount.uid, record.mungeAccount.gid);
