@@ -33,6 +33,7 @@ export function parseEndpoint(text: string, options: ParseEndpointOptions = {}):
   // Callers in plain JavaScript may hand over anything.
   if (typeof text !== 'string') throw bad('is not a string');
   if (text === '') throw bad('is empty');
+  if (text.includes('://')) throw bad('is a URL');
   if (isIPv6(text)) return { host: text, port: defaultPort };
 
   const parts = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text);

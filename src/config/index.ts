@@ -7,7 +7,20 @@ export {
   parseEndpoint,
 } from './endpoint.js';
 export { type FindSlurmConfOptions, findSlurmConf, SLURM_CONF_PLACES } from './find-slurm-conf.js';
+export { type ExpandHostlistOptions, expandHostlist, MAX_HOSTS } from './hostlist.js';
+export { compressHostlist } from './hostlist-compress.js';
+export { BAD_HOSTLIST, MAX_NAME_LENGTH } from './hostlist-name.js';
+export { uniqueSorted } from './hostlist-order.js';
 export { type LoadSlurmConfigOptions, loadSlurmConfig } from './load-slurm-config.js';
+export {
+  type ConfNode,
+  DEFAULT_SLURMD_PORT,
+  hasStaticAddress,
+  type InterpretNodeLinesOptions,
+  interpretNodeLines,
+  interpretNodeParameters,
+  type NodeParameters,
+} from './node-lines.js';
 export { type ResolveUserOptions, resolveUser } from './resolve-user.js';
 export {
   type ConfEntry,

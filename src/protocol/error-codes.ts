@@ -11,6 +11,7 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_BAD_SIGNAL: 'Not a Unix signal from 1 to 64.',
   SLURMWIRE_BAD_OPTION: 'An option has a value it cannot have.',
   SLURMWIRE_BAD_ENDPOINT: "Not 'host', 'host:port' or '[address]:port'.",
+  SLURMWIRE_BAD_HOSTLIST: 'Not a hostlist expression, or a name that cannot stand in one.',
   SLURMWIRE_BAD_CONF: 'The conf option is neither a path nor a configuration.',
   SLURMWIRE_BAD_UID: 'Not a uid.',
   SLURMWIRE_UNKNOWN_MESSAGE: 'A message that has no description here.',
