@@ -56,6 +56,10 @@ export class ByteReader {
     return this.#view.getBigInt64(this.#take(8));
   }
 
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8));
+  }
+
   /** The next `length` bytes, as a view of the same memory. */
   raw(length: number): Uint8Array {
     const start = this.#take(length);

@@ -24,7 +24,13 @@ export function encodeText(text: string): Uint8Array {
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 function decodeEscaping(bytes: Uint8Array): string {
-  let text = '';
+  // Pieces of bounded size: a string grown a character at a time costs many times its length in memory.
+  const pieces: string[] = [];
+  let bad: number[] = [];
+  const flush = () => {
+    if (bad.length > 0) pieces.push(String.fromCharCode(...bad));
+    bad = [];
+  };
   let run = 0;
   let at = 0;
   while (at < bytes.length) {
@@ -33,12 +39,18 @@ function decodeEscaping(bytes: Uint8Array): string {
       at += length;
       continue;
     }
-    if (run < at) text += strictDecoder.decode(bytes.subarray(run, at));
-    text += String.fromCharCode(0xdc00 + (bytes[at] as number));
+    if (run < at) {
+      flush();
+      pieces.push(strictDecoder.decode(bytes.subarray(run, at)));
+    }
+    bad.push(0xdc00 + (bytes[at] as number));
+    if (bad.length === 8192) flush();
     at += 1;
     run = at;
   }
-  return text + strictDecoder.decode(bytes.subarray(run));
+  flush();
+  pieces.push(strictDecoder.decode(bytes.subarray(run)));
+  return pieces.join('');
 }
 
 /**

@@ -43,6 +43,13 @@ export class ByteWriter {
     this.#view.setBigUint64(at, value);
   }
 
+  bigU32(value: bigint): void {
+    if (typeof value !== 'bigint' || value < 0n || value > 0xffffffffn) {
+      throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(value)} is not a bigint from 0 to 2^32 - 1`);
+    }
+    this.u32(Number(value));
+  }
+
   i64(value: bigint): void {
     if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value) {
       throw new CodecFault(
@@ -52,6 +59,14 @@ export class ByteWriter {
     }
     const at = this.#reserve(8);
     this.#view.setBigInt64(at, value);
+  }
+
+  f64(value: number): void {
+    if (typeof value !== 'number') {
+      throw new CodecFault('SLURMWIRE_BAD_VALUE', `${showValue(value)} is not a number`);
+    }
+    const at = this.#reserve(8);
+    this.#view.setFloat64(at, value);
   }
 
   raw(bytes: Uint8Array): void {

@@ -82,7 +82,11 @@ export function errorMeaning(number: number, release: Release): ErrorMeaning {
   if (number > 0 && number < 1000) {
     const name = LINUX_ERRNO[number] ?? `errno ${number}`;
     const retryable = name === 'EAGAIN' || name === 'EBUSY' || name === 'EINTR';
-    return { code: name, errno: name, retryable, text: `The daemon's system call failed with ${name}.` };
+    const text =
+      name === 'EINVAL'
+        ? 'The daemon does not serve this message: is it the daemon that was meant?'
+        : `The daemon answered with its system's error ${name}.`;
+    return { code: name, errno: name, retryable, text };
   }
   const code =
     rowIn(byNumber.get(number), release)?.[1] ?? byNumber.get(number)?.at(-1)?.[1] ?? `SLURM_ERROR_${number}`;

@@ -27,6 +27,7 @@ export {
 } from './job-id.js';
 export { KILL_FLAGS, type KillFlagName } from './kill-flags.js';
 export { messageTypeName, messageTypeNumber } from './message-type.js';
+export { CONFIG_REQUEST_FLAGS } from './messages/config.js';
 export {
   isMessageName,
   MESSAGES,
@@ -34,6 +35,19 @@ export {
   type MessageName,
   type MessageRecord,
 } from './messages/index.js';
+export type { JobRecord } from './messages/job-record.js';
+export {
+  isJobFinished,
+  JOB_STATE_FLAGS,
+  JOB_STATES,
+  jobStateFlags,
+  jobStateName,
+} from './messages/job-state.js';
+export type { JobStepRecord } from './messages/job-step-info.js';
+export type { NodeRecord } from './messages/node-record.js';
+export { NODE_STATE_FLAGS, NODE_STATES, nodeStateFlags, nodeStateName } from './messages/node-state.js';
+export { SHOW_FLAGS } from './messages/show-flags.js';
+export { SUSPEND_OPS } from './messages/suspend.js';
 export { isPayloadOf, payloadDigest } from './payload-digest.js';
 export {
   headerVersionOf,
@@ -57,4 +71,4 @@ export {
   unixSignalName,
   unixSignalNumber,
 } from './unix-signal.js';
-export type { Decoded, Encodable, WireType } from './wire-type.js';
+export { type BitString, type Decoded, type Encodable, FLOAT_MULT, type WireType } from './wire-type.js';

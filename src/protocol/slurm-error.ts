@@ -5,6 +5,8 @@
  * library meet in one process, so {@link isSlurmError} looks at a brand.
  */
 
+import type { NodeResult } from './node-result.js';
+
 /**
  * What is known about the request when the call ended.
  *
@@ -39,6 +41,8 @@ export interface SlurmErrorDetails {
   readonly phase?: Phase | undefined;
   /** What to do about it, as a sentence. Part of `message` too. */
   readonly hint?: string | undefined;
+  /** What each node of a fan-out said. */
+  readonly nodes?: readonly NodeResult[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -57,6 +61,7 @@ export class SlurmError extends Error {
   readonly protocol: string | undefined;
   readonly phase: Phase | undefined;
   readonly hint: string | undefined;
+  readonly nodes: readonly NodeResult[] | undefined;
   /** @internal The message without the prefix and the hint that the constructors add: what {@link restate} starts from. */
   readonly summary: string;
 
@@ -74,6 +79,7 @@ export class SlurmError extends Error {
     this.protocol = details.protocol;
     this.phase = details.phase;
     this.hint = details.hint;
+    this.nodes = details.nodes;
     Object.defineProperty(this, BRAND, { value: true });
     Object.defineProperty(this, 'summary', { enumerable: false });
   }
@@ -240,15 +246,36 @@ export class SlurmProtocolError extends SlurmError {
   }
 }
 
+/** How one part of an array fared. */
+export interface JobPart {
+  /** The task or tasks, as the verbs take them: `1234_7`, `1234_[1-5,9]`. */
+  readonly target: string;
+  /** 0, or Slurm's error number. */
+  readonly number: number;
+  /** Name of the number; `SLURM_SUCCESS` for 0. */
+  readonly code: string;
+  /** The server's text, or what the number means. */
+  readonly message: string;
+}
+
 /** The server said no: `number` and `code` are Slurm's own. */
 export class SlurmServerError extends SlurmError {
   override readonly name = 'SlurmServerError';
   /** Text the server sent with the number, if any (RESPONSE_SLURM_RC_MSG). */
   readonly serverMessage: string | null;
+  /** Where the server answered for each part of an array: all parts, those that were accepted too. Then `code` is the first refusal's. */
+  readonly parts: readonly JobPart[] | undefined;
 
-  constructor(summary: string, details: SlurmErrorDetails & { readonly serverMessage?: string | null }) {
+  constructor(
+    summary: string,
+    details: SlurmErrorDetails & {
+      readonly serverMessage?: string | null;
+      readonly parts?: readonly JobPart[] | undefined;
+    },
+  ) {
     super(summary, details);
     this.serverMessage = details.serverMessage ?? null;
+    this.parts = details.parts;
   }
 }
 

@@ -10,11 +10,12 @@
  * });
  * ```
  */
-import type { Release } from './release.js';
+import { isAtLeast, type Release } from './release.js';
 
 /** What a type is, for the walkers: `compile.ts`, the tests' value generator, the annotated dump. */
 export type Spec =
-  | { readonly kind: 'u8' | 'u16' | 'u32' | 'u64' | 'i64' | 'bool' | 'text' | 'address' | 'rest' }
+  | { readonly kind: 'u8' | 'u16' | 'u32' | 'u64' | 'i64' | 'bool' | 'bigU32' | 'double' }
+  | { readonly kind: 'text' | 'bitString' | 'address' | 'rest' }
   | {
       readonly kind: 'struct';
       readonly fields: readonly (readonly [string, WireType<unknown, unknown>])[];
@@ -23,21 +24,50 @@ export type Spec =
   | {
       readonly kind: 'list';
       readonly item: WireType<unknown, unknown>;
-      readonly count: 'u16' | 'u32';
+      readonly count: 'u16' | 'u32' | CountField;
       readonly nullable: boolean;
     }
-  | { readonly kind: 'optional'; readonly item: WireType<unknown, unknown> }
+  | {
+      readonly kind: 'optional';
+      readonly item: WireType<unknown, unknown>;
+      readonly width: 'u8' | 'u16';
+      readonly present: number;
+    }
+  | { readonly kind: 'unlessNoVal'; readonly item: WireType<unknown, unknown>; readonly first: string }
+  | { readonly kind: 'atMostOne'; readonly item: WireType<unknown, unknown> }
+  | { readonly kind: 'undescribed'; readonly what: string }
   | { readonly kind: 'versions'; readonly cases: readonly (readonly [Release, WireType<unknown, unknown>])[] }
   | {
       readonly kind: 'dependent';
       readonly choose: (own: Record<string, unknown>, release: Release) => WireType<unknown, unknown>;
     };
 
-/** From `since` on, the fields stand on the wire in `order` (which names each of them once). */
+/** From `since` until the next layout, the fields stand on the wire in `order`, which names each that those releases have. */
 export interface Layout {
   readonly since: Release;
-  readonly order: readonly string[];
+  readonly order: readonly (string | Standing)[];
 }
+
+/** A place of a field in an order that is not its only one, see {@link again} and {@link where}. */
+export interface Standing {
+  readonly field: string;
+  readonly condition: Condition | undefined;
+}
+
+/** A list's count that stands elsewhere: the field of that name in the enclosing record, less what is counted but not listed. */
+export interface CountField {
+  readonly field: string;
+  readonly unlisted: (own: Record<string, unknown>) => number;
+}
+
+/** What a field is where it is not on the wire: a value, or one that other fields of the record give (undefined: they do not). */
+export interface Fallback<Out> {
+  readonly value?: Out;
+  readonly derive?: Derivation<Out>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the record is the caller's, whose fields have not been checked yet
+type Derivation<Out> = (own: Record<string, any>) => Out | undefined;
 
 /** Decides from the fields before it (and the enclosing record's) whether a field is on the wire. */
 export type Condition = (own: Record<string, unknown>, outer: Record<string, unknown>) => boolean;
@@ -54,7 +84,7 @@ export class WireType<Out, In = Out> {
   readonly last: Release | undefined;
   readonly condition: Condition | undefined;
   /** Value of the field where it is not on the wire, and where an encoder's caller leaves it out. */
-  readonly fallback: { readonly value: Out } | undefined;
+  readonly fallback: Fallback<Out> | undefined;
   /** For the type checker only; never set. */
   declare readonly in: (value: In) => void;
 
@@ -96,6 +126,24 @@ export class WireType<Out, In = Out> {
       fallback: { value: Object.freeze(value) as Out },
     });
   }
+
+  /** {@link else} with null, for a type that has no null of its own. */
+  elseNull(): WireType<Out | null, In | null | undefined> {
+    return (this as WireType<Out | null, In | null>).else(null);
+  }
+
+  /**
+   * The value follows from other fields of the record: decoding fills it in where it is not on the wire, encoding where the caller
+   * leaves it out. So a field that a release renamed or reshaped has both forms in every release, and either may be given.
+   */
+  elseFrom(derive: Derivation<Out>): WireType<Out, In | undefined> {
+    return new WireType<Out, In | undefined>(this.spec, {
+      first: this.first,
+      last: this.last,
+      condition: this.condition,
+      fallback: { derive },
+    });
+  }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: stands for "some type", which only `any` can say in both positions
@@ -122,12 +170,35 @@ export const u8 = new WireType<number>({ kind: 'u8' });
 export const u16 = new WireType<number>({ kind: 'u16' });
 export const u32 = new WireType<number>({ kind: 'u32' });
 export const u64 = new WireType<bigint>({ kind: 'u64' });
+/** A u32 as bigint: the narrow form, with {@link versions}, of what became a {@link u64}. */
+export const bigU32 = new WireType<bigint>({ kind: 'bigU32' });
 /** Seconds since the epoch, signed 64-bit. */
 export const time = new WireType<bigint>({ kind: 'i64' });
 /** One byte; any non-zero byte reads as true. */
 export const bool = new WireType<boolean>({ kind: 'bool' });
 /** A string, or null for C's NULL. The empty string is another value than null. */
 export const text = new WireType<string | null>({ kind: 'text' });
+
+/** What upstream multiplies a double with before it packs it (FLOAT_MULT). */
+export const FLOAT_MULT = 1_000_000;
+
+/**
+ * Upstream's packdouble: the number **as it is on the wire, {@link FLOAT_MULT} times the value meant**. Not divided here, since
+ * that rounds, and one in a few numbers would encode to other bytes than it came from. Only the payload of a NaN is not kept.
+ */
+export const double = new WireType<number>({ kind: 'double' });
+
+/** A bit string: how many bits, and which of them are set, ascending. */
+export interface BitString {
+  readonly size: number;
+  readonly set: readonly number[];
+}
+
+/**
+ * A bit string, or null for none. On the wire: u32 number of bits (NO_VAL: none), then the bits as text, `0x` and one upper-case hex
+ * digit per four bits, most significant first. Text of any other form is refused, so what was read encodes to the same bytes.
+ */
+export const bitString = new WireType<BitString | null>({ kind: 'bitString' });
 
 /** Whatever is left of the message, as it is. */
 export const rest = new WireType<Uint8Array>({ kind: 'rest' });
@@ -143,12 +214,33 @@ export function struct<const F extends Fields>(
       throw new TypeError(`field ${name} is not always on the wire and needs .else(value)`);
     }
   }
-  for (const { since, order } of layouts) {
-    if ([...order].sort().join() !== Object.keys(fields).sort().join()) {
-      throw new TypeError(`the layout since ${since} does not name each field once`);
-    }
-  }
+  layouts.forEach((layout, i) => {
+    checkLayout(layout, layouts[i + 1]?.since, fields);
+  });
   return new WireType({ kind: 'struct', fields: entries, layouts });
+}
+
+function checkLayout({ since, order }: Layout, until: Release | undefined, fields: Fields): void {
+  const plain = order.filter((place) => typeof place === 'string');
+  const named = new Set(order.map((place) => (typeof place === 'string' ? place : place.field)));
+  const isElsewhere = ({ first, last }: SomeType) =>
+    (last !== undefined && !isAtLeast(last, since)) ||
+    (first !== undefined && until !== undefined && isAtLeast(first, until));
+  const missing = Object.entries(fields).filter(([name, field]) => !named.has(name) && !isElsewhere(field));
+  const strangers = [...named].filter((name) => !Object.hasOwn(fields, name));
+  if (new Set(plain).size < plain.length || missing.length > 0 || strangers.length > 0) {
+    throw new TypeError(`the layout since ${since} does not name each field once`);
+  }
+}
+
+/** In a layout: the field stands here too, with the same value. The last one read counts, as it does upstream. */
+export function again(field: string): Standing {
+  return { field, condition: undefined };
+}
+
+/** In a layout: the field stands here when the condition holds. All such conditions of a field together leave it one place. */
+export function where(condition: Condition, field: string): Standing {
+  return { field, condition };
 }
 
 /** A u32 count, then the items; the count NO_VAL is null. */
@@ -161,9 +253,60 @@ export function array<O, I>(item: WireType<O, I>, count: 'u16' | 'u32' = 'u32'):
   return new WireType({ kind: 'list', item: item as SomeType, count, nullable: false });
 }
 
-/** One byte that says whether the value follows; null where it does not. */
-export function optional<O, I>(item: WireType<O, I>): WireType<O | null, I | null> {
-  return new WireType({ kind: 'optional', item: item as SomeType });
+const NOTHING_UNLISTED = () => 0;
+
+/**
+ * Items whose count is the field `count` of the enclosing record, see {@link countOf}.
+ *
+ * @param unlisted how many are counted there but have no item.
+ */
+export function counted<O, I>(
+  item: WireType<O, I>,
+  count: string,
+  unlisted: CountField['unlisted'] = NOTHING_UNLISTED,
+): WireType<O[], readonly I[]> {
+  const countField = { field: count, unlisted };
+  return new WireType({ kind: 'list', item: item as SomeType, count: countField, nullable: false });
+}
+
+/** The count of a {@link counted} list, a u32. May be left out when encoding; a wrong one is refused. */
+export function countOf(
+  list: string,
+  unlisted: CountField['unlisted'] = NOTHING_UNLISTED,
+): WireType<number, number | undefined> {
+  return u32.elseFrom((own) => (Array.isArray(own[list]) ? own[list].length + unlisted(own) : undefined));
+}
+
+/**
+ * A list in releases whose wire has room for one item: null on the wire is the empty list. The item's type is one that has null.
+ * With {@link versions}, so that callers see a list in the releases before as well.
+ */
+export function atMostOne<O, I>(item: WireType<O, I>): WireType<O[], readonly I[]> {
+  return new WireType({ kind: 'atMostOne', item: item as SomeType });
+}
+
+/**
+ * A byte (or u16) that says whether the value follows; null where it does not. Any but 0 reads as yes.
+ *
+ * @param mark how "yes" is written.
+ */
+export function optional<O, I>(
+  item: WireType<O, I>,
+  { width = 'u8', present = 1 }: { readonly width?: 'u8' | 'u16'; readonly present?: number } = {},
+): WireType<O | null, I | null> {
+  return new WireType({ kind: 'optional', item: item as SomeType, width, present });
+}
+
+/** A record whose first field is a u32: NO_VAL in its place is null, and nothing more follows. */
+export function unlessNoVal<O, I>(item: WireType<O, I>): WireType<O | null, I | null> {
+  const first = item.spec.kind === 'struct' ? item.spec.fields[0] : undefined;
+  if (first?.[1].spec.kind !== 'u32') throw new TypeError('the first field of the record is not a u32');
+  return new WireType({ kind: 'unlessNoVal', item: item as SomeType, first: first[0] });
+}
+
+/** Something that can be on the wire but that this library does not describe: neither reads nor writes it. */
+export function undescribed(what: string): WireType<never> {
+  return new WireType({ kind: 'undescribed', what });
 }
 
 /** A type that changed: each case holds from its release on. */

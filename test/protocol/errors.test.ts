@@ -323,8 +323,9 @@ describe('what numbers mean', () => {
       code: 'EINVAL',
       errno: 'EINVAL',
       retryable: false,
-      text: "The daemon's system call failed with EINVAL.",
+      text: 'The daemon does not serve this message: is it the daemon that was meant?',
     });
+    expect(errorMeaning(5, '22.05').text).toBe("The daemon answered with its system's error EIO.");
     expect([3, 104, 110, 111].map((number) => errorMeaning(number, '22.05').code)).toEqual([
       'ESRCH',
       'ECONNRESET',

@@ -10,6 +10,7 @@ import {
   messageTypeName,
   messageTypeNumber,
   payloadDigest,
+  protocolOf,
   RELEASE_NAMES,
 } from '../../src/protocol/index.js';
 import {
@@ -32,7 +33,11 @@ describe('message bodies', () => {
       // daemon-replies.test.ts proves these.
       ...goldenReplies().flatMap(({ name, request, v }) => [`${name} ${v}`, `${request.name} ${v}`]),
     ]);
-    const wanted = Object.keys(MESSAGES).flatMap((name) => RELEASE_NAMES.map((_, i) => `${name} ${36 + i}`));
+    const wanted = Object.keys(MESSAGES).flatMap((name) =>
+      RELEASE_NAMES.filter((release) => messageTypeNumber(name, release) !== null).map(
+        (release) => `${name} ${protocolOf(release)}`,
+      ),
+    );
     expect(wanted.filter((key) => !seen.has(key))).toEqual([]);
   });
 
@@ -43,9 +48,7 @@ describe('message bodies', () => {
     expect(messageTypeNumber(line.name, release)).toBe(line.type);
 
     const decoded = decodeBody(line.name, release, bytes);
-    const golden = camelCase(line.fields);
-    // A NULL association is packed as a filled record: the decoder sees that record, the golden file says null.
-    const expected = withoutNullAssociation(asDecoded(golden, decoded));
+    const expected = asOnTheWire(asDecoded(camelCase(line.fields), decoded), decoded);
     expect(comparable(decoded, expected)).toEqual(expected);
 
     expect(toHex(encodeBody(line.name, release, decoded as MessageInput<MessageName>))).toBe(line.hex);
@@ -57,8 +60,23 @@ describe('message bodies', () => {
   });
 });
 
-function withoutNullAssociation(value: unknown): unknown {
-  const record = value as { workingClusterRec?: { rootAssoc?: unknown } | null };
-  if (record.workingClusterRec?.rootAssoc === null) delete record.workingClusterRec.rootAssoc;
-  return value;
+/** The few golden values that say something else than the bytes. */
+function asOnTheWire(value: unknown, decoded: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item, i) => asOnTheWire(item, (decoded as readonly unknown[] | undefined)?.[i]));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const record: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    const own = (decoded as Record<string, unknown> | null | undefined)?.[key];
+    // A NULL association is packed as a filled record.
+    if (key === 'rootAssoc' && inner === null) continue;
+    // Until 24.11 no list of generic resources and an empty one are the same bytes.
+    if (key === 'jobGres' && inner === null && Array.isArray(own)) record[key] = [];
+    // REQUEST_UPDATE_JOB_STEP until 25.05: the number of the step has the name that its id has since.
+    else if (key === 'stepId' && typeof inner === 'number' && 'stepNumber' in (decoded as object)) {
+      record.stepNumber = inner;
+    } else record[key] = asOnTheWire(inner, own);
+  }
+  return record;
 }

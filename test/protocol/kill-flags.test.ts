@@ -5,7 +5,7 @@ import { hasKillFlag, sendableKillBits } from '../../src/protocol/kill-flags.js'
 
 const names = Object.keys(KILL_FLAGS) as KillFlagName[];
 
-test('the bits are those of wire/messages.md', () => {
+test('the bits are those of KILL_* upstream', () => {
   expect(Object.fromEntries(names.map((name) => [name, KILL_FLAGS[name].bit]))).toEqual({
     KILL_JOB_BATCH: 0x0001,
     KILL_JOB_ARRAY: 0x0002,

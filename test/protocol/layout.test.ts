@@ -2,11 +2,19 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { RELEASE_NAMES, type Release } from '../../src/protocol/index.js';
 import {
+  again,
   array,
+  atMostOne,
+  bigU32,
+  bitString,
   bool,
+  counted,
+  countOf,
   type Decoded,
   dependent,
+  double,
   type Encodable,
+  FLOAT_MULT,
   list,
   optional,
   rest,
@@ -17,8 +25,11 @@ import {
   u16,
   u32,
   u64,
+  undescribed,
+  unlessNoVal,
   versions,
   type WireType,
+  where,
 } from '../../src/protocol/wire-type.js';
 import { decodeWith, encodeWith, protocolErrorOf } from '../support/codec.js';
 import { fromHex, toHex } from '../support/golden.js';
@@ -310,6 +321,243 @@ describe('dependent', () => {
       code: 'SLURMWIRE_BAD_VALUE',
       fieldPath: 'value',
     });
+  });
+});
+
+describe('bit strings', () => {
+  test('are a size and hex digits, the last of which holds bit 0', () => {
+    expectBytes(bitString, '22.05', null, 'fffffffe');
+    expectBytes(bitString, '22.05', { size: 0, set: [] }, '00000000 00000003 307800');
+    expectBytes(bitString, '22.05', { size: 1, set: [0] }, '00000001 00000004 30783100');
+    expectBytes(bitString, '22.05', { size: 6, set: [1, 5] }, '00000006 00000005 3078323200');
+    expectBytes(bitString, '22.05', { size: 8, set: [4, 5, 6, 7] }, '00000008 00000005 3078463000');
+  });
+
+  test.each([
+    ['a digit too many', '00000004 00000005 3078304600'],
+    ['a bit beyond the size', '00000003 00000004 30783800'],
+    ['lower-case digits', '00000004 00000004 30786600'],
+    ['no prefix', '00000004 00000004 31314600'],
+    ['a blank', '00000004 00000004 30782000'],
+  ])('%s is refused', (_, hex) => {
+    const bytes = fromHex(hex.replaceAll(' ', ''));
+    const error = protocolErrorOf(() => decodeWith(bitString, '22.05', bytes));
+    expect([error.code, error.offset]).toEqual(['SLURMWIRE_BAD_TEXT', 0]);
+  });
+
+  test('no text at all, or a size beyond the bytes, is a bad count', () => {
+    for (const hex of [
+      '0000000400000000',
+      '000000080000000430784600',
+      '4000000000000004307846',
+      'ffffffff00000003307800',
+    ]) {
+      const error = protocolErrorOf(() => decodeWith(bitString, '22.05', fromHex(hex)));
+      expect([error.code, error.offset]).toEqual(['SLURMWIRE_BAD_COUNT', 0]);
+    }
+  });
+
+  test.each([
+    [{ size: 4, set: [4] }, 'set/0'],
+    [{ size: 4, set: [-1] }, 'set/0'],
+    [{ size: 4, set: [1, 1] }, 'set/1'],
+    [{ size: 4, set: [2, 1] }, 'set/1'],
+    [{ size: 4, set: [0.5] }, 'set/0'],
+    [{ size: 4, set: ['1'] }, 'set/0'],
+    [{ size: -1, set: [] }, 'size'],
+    [{ size: 2 ** 30, set: [] }, 'size'],
+    [{ size: 4, set: [], more: 1 }, 'more'],
+  ])('%j is no bit string', (value, path) => {
+    const error = protocolErrorOf(() => encodeWith(bitString, '22.05', value as never));
+    expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_BAD_VALUE', path]);
+  });
+});
+
+describe('double', () => {
+  test('is the number on the wire, a million times the value', () => {
+    expectBytes(double, '22.05', 1.5 * FLOAT_MULT, '4136e36000000000');
+    expectBytes(double, '22.05', -0, '8000000000000000');
+    expectBytes(double, '22.05', Number.POSITIVE_INFINITY, '7ff0000000000000');
+    expectBytes(double, '22.05', 5e-324, '0000000000000001');
+    expect(decodeWith(double, '22.05', fromHex('fff8000000000000'))).toBeNaN();
+  });
+});
+
+describe('a u32 that is a bigint', () => {
+  test('as the narrow form of what became a u64', () => {
+    const type = struct({ bits: versions({ '20.11': bigU32, '21.08': u64 }) });
+    expectBytes(type, '20.11', { bits: 0xffffffffn }, 'ffffffff');
+    expectBytes(type, '21.08', { bits: 0x100000000n }, '0000000100000000');
+    expect(protocolErrorOf(() => encodeWith(type, '20.11', { bits: 0x100000000n })).code).toBe(
+      'SLURMWIRE_BAD_VALUE',
+    );
+  });
+});
+
+describe('a list whose count stands elsewhere', () => {
+  const type = struct(
+    { total: countOf('items', unlisted), hidden: u8, items: counted(u16, 'total', unlisted) },
+    [{ since: '23.02', order: ['hidden', 'total', 'items'] }],
+  );
+  function unlisted(own: Record<string, unknown>): number {
+    return typeof own.hidden === 'number' ? own.hidden : 0;
+  }
+
+  test('counts what is listed and what is not', () => {
+    expectBytes(type, '22.05', { total: 3, hidden: 1, items: [5, 6] }, '00000003 01 0005 0006');
+    expectBytes(type, '23.02', { total: 3, hidden: 1, items: [5, 6] }, '01 00000003 0005 0006');
+    expectBytes(type, '22.05', { total: 2, hidden: 2, items: [] }, '00000002 02');
+  });
+
+  test('need not be given, and must not be wrong', () => {
+    expect(toHex(encodeWith(type, '22.05', { hidden: 1, items: [5] }))).toBe('00000002010005');
+    const error = protocolErrorOf(() => encodeWith(type, '22.05', { total: 1, hidden: 1, items: [5] }));
+    expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_BAD_VALUE', 'items']);
+    expect(error.message).toContain('there are 2 items, but total is 1');
+  });
+
+  test('more items than bytes, or fewer than none', () => {
+    for (const hex of ['00000003010005', 'ffffffff00', '0000000001']) {
+      const error = protocolErrorOf(() => decodeWith(type, '22.05', fromHex(hex)));
+      expect([error.code, error.fieldPath, error.offset]).toEqual(['SLURMWIRE_BAD_COUNT', 'items', 5]);
+    }
+  });
+});
+
+describe('a list that was one value', () => {
+  const type = struct({ paths: versions({ '20.11': atMostOne(text), '24.05': array(text) }) });
+
+  test('null on the wire is the empty list', () => {
+    expectBytes(type, '22.05', { paths: [] }, '00000000');
+    expectBytes(type, '22.05', { paths: ['a'] }, '00000002 6100');
+    expectBytes(type, '24.05', { paths: ['a', null] }, '00000002 00000002 6100 00000000');
+  });
+
+  test('what it cannot carry is refused', () => {
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', { paths: ['a', 'b'] }))).toMatchObject({
+      code: 'SLURMWIRE_NOT_IN_RELEASE',
+      fieldPath: 'paths',
+      message: expect.stringContaining('has 2 items, but protocol 22.05 carries one'),
+    });
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', { paths: [null] }))).toMatchObject({
+      code: 'SLURMWIRE_BAD_VALUE',
+      fieldPath: 'paths/0',
+    });
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', { paths: [7 as never] }))).toMatchObject({
+      code: 'SLURMWIRE_BAD_VALUE',
+      fieldPath: 'paths/0',
+    });
+  });
+});
+
+describe('records that may be absent', () => {
+  test('with a mark of another width and value', () => {
+    const type = optional(struct({ x: u8 }), { width: 'u16', present: 0xff });
+    expectBytes(type, '22.05', { x: 5 }, '00ff 05');
+    expectBytes(type, '22.05', null, '0000');
+  });
+
+  test('with NO_VAL in place of the first field', () => {
+    const type = struct({ inner: unlessNoVal(struct({ n: u32, x: u8 })) });
+    expectBytes(type, '22.05', { inner: { n: 2, x: 5 } }, '00000002 05');
+    expectBytes(type, '22.05', { inner: null }, 'fffffffe');
+    expect(
+      protocolErrorOf(() => encodeWith(type, '22.05', { inner: { n: 0xfffffffe, x: 5 } })),
+    ).toMatchObject({ code: 'SLURMWIRE_BAD_VALUE', fieldPath: 'inner/n' });
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', { inner: 7 as never })).fieldPath).toBe('inner');
+    expect(() => unlessNoVal(struct({ x: u8 }))).toThrow(TypeError);
+  });
+
+  test('whose content is not described', () => {
+    const type = struct({ cred: optional(undescribed('a credential')) });
+    expectBytes(type, '22.05', { cred: null }, '00');
+    expect(protocolErrorOf(() => decodeWith(type, '22.05', fromHex('01aa')))).toMatchObject({
+      code: 'SLURMWIRE_UNKNOWN_TYPE',
+      fieldPath: 'cred',
+      offset: 1,
+    });
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', { cred: {} as never })).code).toBe(
+      'SLURMWIRE_BAD_VALUE',
+    );
+  });
+});
+
+describe('a field that follows from others', () => {
+  const inner = struct({ id: u32, more: u8.else(9) });
+  const type = struct({
+    id: u32.through('22.05').elseFrom((own) => own.whole?.id as number | undefined),
+    whole: inner
+      .since('23.02')
+      .elseFrom((own) => (own.id === undefined ? undefined : { id: own.id as number, more: 9 })),
+  });
+
+  test('is there in every release', () => {
+    expectBytes(type, '22.05', { id: 7, whole: { id: 7, more: 9 } }, '00000007');
+    expectBytes(type, '23.02', { id: 7, whole: { id: 7, more: 1 } }, '00000007 01');
+  });
+
+  test('either may be given', () => {
+    for (const release of ['22.05', '23.02'] as const) {
+      const hex = release === '22.05' ? '00000007' : '0000000709';
+      expect(toHex(encodeWith(type, release, { id: 7 }))).toBe(hex);
+      expect(toHex(encodeWith(type, release, { whole: { id: 7 } }))).toBe(hex);
+      expect(toHex(encodeWith(type, release, { id: 7, whole: { id: 7 } }))).toBe(hex);
+    }
+  });
+
+  test('neither may be missing, and they must not contradict each other', () => {
+    expect(protocolErrorOf(() => encodeWith(type, '22.05', {}))).toMatchObject({
+      code: 'SLURMWIRE_FIELD_MISSING',
+      fieldPath: 'id',
+    });
+    expect(protocolErrorOf(() => encodeWith(type, '23.02', {}))).toMatchObject({
+      code: 'SLURMWIRE_FIELD_MISSING',
+      fieldPath: 'whole',
+    });
+    for (const [release, path] of [
+      ['22.05', 'whole'],
+      ['23.02', 'id'],
+    ] as const) {
+      const error = protocolErrorOf(() => encodeWith(type, release, { id: 7, whole: { id: 8 } }));
+      expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_NOT_IN_RELEASE', path]);
+    }
+    const error = protocolErrorOf(() => encodeWith(type, '22.05', { whole: { id: 7, more: 1 } }));
+    expect([error.code, error.fieldPath]).toEqual(['SLURMWIRE_NOT_IN_RELEASE', 'whole']);
+  });
+});
+
+describe('places in a layout', () => {
+  const isLong = (own: Record<string, unknown>) => own.long === 1;
+  const type = struct(
+    { long: u8, a: u8, b: u8, extra: u8.when(isLong).else(0), late: u8.since('25.05').else(0) },
+    [
+      { since: '20.11', order: ['a', 'long', again('a'), 'b', 'extra'] },
+      {
+        since: '24.11',
+        order: [
+          ...['long', where(isLong, 'a'), 'extra', where(isLong, 'b')],
+          ...[where((own) => !isLong(own), 'b'), where((own) => !isLong(own), 'a'), 'late'],
+        ],
+      },
+    ],
+  );
+
+  test('a field that stands twice', () => {
+    expectBytes(type, '22.05', { long: 1, a: 2, b: 3, extra: 4, late: 0 }, '02 01 02 03 04');
+    expect(decodeWith(type, '22.05', fromHex('0201070304')).a).toBe(7);
+  });
+
+  test('an order that another field decides', () => {
+    expectBytes(type, '24.11', { long: 1, a: 2, b: 3, extra: 4, late: 0 }, '01 02 04 03');
+    expectBytes(type, '25.05', { long: 0, a: 2, b: 3, extra: 0, late: 5 }, '00 03 02 05');
+  });
+
+  test('a field that no release of the layout has need not be named, others must', () => {
+    const since = (order: string[]) => () =>
+      struct({ a: u8, late: u8.since('25.05').else(0) }, [{ since: '24.05', order }]);
+    expect(since(['late', 'a'])).not.toThrow();
+    expect(since(['a'])).toThrow(TypeError);
+    expect(since(['a', 'late', 'nosuch'])).toThrow(TypeError);
   });
 });
 

@@ -14,7 +14,7 @@ import {
 import { protocolErrorOf } from '../support/codec.js';
 
 describe('the table', () => {
-  test('is that of wire/envelope.md, section 0', () => {
+  test("is that of upstream's SLURM_PROTOCOL_VERSION and SLURM_MIN_PROTOCOL_VERSION", () => {
     expect(
       RELEASES.map(({ release, protocol, oldestAccepted }) => [release, protocol, oldestAccepted]),
     ).toEqual([

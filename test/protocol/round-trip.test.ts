@@ -19,10 +19,17 @@ import { anyText, arbitraryOf } from '../support/arbitrary.js';
 import { decodeWith, encodeWith } from '../support/codec.js';
 import { type AnyType, DESCRIBED, fieldPlaces, hasKnownEnd, withAt } from '../support/description.js';
 
-const RUNS = { numRuns: 60 };
+/** Fewer runs for long records, which have plenty of fields to vary in each of them: a job list of three has 400. */
+function runsOf(type: AnyType, release: Release) {
+  const fields = fieldPlaces(type, release).length;
+  return { numRuns: fields < 40 ? 60 : Math.ceil(1600 / fields) };
+}
+
+const describedIn = (release: Release) =>
+  DESCRIBED.filter(([name]) => messageTypeNumber(name, release) !== null);
 
 describe.each(RELEASE_NAMES)('%s', (release) => {
-  test.each(DESCRIBED)('%s', (name, type) => {
+  test.each(describedIn(release))('%s', (name, type) => {
     fc.assert(
       fc.property(arbitraryOf(type, release), (value) => {
         const bytes = encodeBody(name, release, value as MessageInput<MessageName>);
@@ -37,12 +44,15 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
         );
         assert.deepEqual(lean, bytes);
       }),
-      RUNS,
+      runsOf(type, release),
     );
   });
 
   test('header', () => {
-    const inItems = DESCRIBED.filter(([, type]) => hasKnownEnd(type)).map(([name]) => name);
+    // Every kind of item would do; those of long records would only cost time.
+    const inItems = describedIn(release)
+      .filter(([, type]) => hasKnownEnd(type) && fieldPlaces(type, release).length < 40)
+      .map(([name]) => name);
     const types = inItems.map((name) => messageTypeNumber(name, release));
     const overrides = { 'returnList/type': fc.constantFrom(0, ...types) };
     fc.assert(

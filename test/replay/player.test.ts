@@ -333,7 +333,8 @@ describe('credentials of replies', () => {
 
   it('are those recorded: uid, gid, payload', async () => {
     const wrong = new Uint8Array(33).fill(3);
-    const known = (text: string) => (text === fakeMunge(2) ? { uid: 5, gid: 6, payload: wrong } : undefined);
+    const known = (text: string) =>
+      text === fakeMunge(2) ? { uid: 64030, gid: 6, payload: wrong } : undefined;
     const fixture = fixtureOf([{ endpoint: 'slurmctld', events }], { known });
     const error = await rejection(run(fixture, {}, request('22.05')));
     expect(error).toMatchObject({

@@ -1,8 +1,9 @@
 /** Random values of a declaration: what the round-trip tests feed to the codec. */
 import fc from 'fast-check';
 import { caseIn, isFieldIn } from '../../src/protocol/compile.js';
-import type { Release } from '../../src/protocol/index.js';
-import { type AnyType, formIn } from './description.js';
+import { NO_VAL, type Release } from '../../src/protocol/index.js';
+import type { BitString } from '../../src/protocol/wire-type.js';
+import { type AnyType, isUndescribed, settled } from './description.js';
 
 type Fields = Record<string, unknown>;
 
@@ -18,7 +19,7 @@ export function arbitraryOf(
   release: Release,
   overrides: Overrides = {},
 ): fc.Arbitrary<unknown> {
-  return valuesOf(type, release, '', overrides).map((value) => settled(type, value, release, {}));
+  return valuesOf(type, release, '', overrides).map((value) => settled(type, value, release));
 }
 
 /** Strings in every shape the wire knows but NULL: empty, control characters, beyond the BMP, bytes that are not UTF-8. */
@@ -68,6 +69,15 @@ export function anyAddress(): fc.Arbitrary<unknown> {
   );
 }
 
+/** Bit strings with the ends of the range, whole and broken hex digits well represented. */
+export function anyBitString(): fc.Arbitrary<BitString> {
+  const size = fc.oneof(fc.constantFrom(0, 1, 3, 4, 5, 8, 63, 64, 65), fc.integer({ min: 0, max: 300 }));
+  return size.chain((bits) => {
+    const set = bits === 0 ? fc.constant([]) : fc.uniqueArray(fc.integer({ min: 0, max: bits - 1 }));
+    return set.map((positions) => ({ size: bits, set: [...positions].sort((a, b) => a - b) }));
+  });
+}
+
 function valuesOf(
   type: AnyType,
   release: Release,
@@ -86,12 +96,18 @@ function valuesOf(
       return integers(0xffffffff);
     case 'u64':
       return bigints(0n, 2n ** 64n - 1n);
+    case 'bigU32':
+      return bigints(0n, 2n ** 32n - 1n);
     case 'i64':
       return bigints(-(2n ** 63n), 2n ** 63n - 1n);
     case 'bool':
       return fc.boolean();
     case 'text':
       return fc.option(anyText(), { nil: null, freq: 4 });
+    case 'double':
+      return fc.double();
+    case 'bitString':
+      return fc.option(anyBitString(), { nil: null, freq: 4 });
     case 'address':
       return anyAddress();
     case 'rest':
@@ -102,8 +118,20 @@ function valuesOf(
       const items = fc.array(valuesOf(spec.item, release, path, overrides), { maxLength: 3 });
       return spec.nullable ? fc.option(items, { nil: null, freq: 4 }) : items;
     }
+    case 'atMostOne': {
+      const item = valuesOf(spec.item, release, path, overrides).filter((value) => value !== null);
+      return fc.array(item, { maxLength: 1 });
+    }
     case 'optional':
-      return fc.option(valuesOf(spec.item, release, path, overrides), { nil: null, freq: 4 });
+    case 'unlessNoVal': {
+      if (isUndescribed(type)) return fc.constant(null);
+      const item = valuesOf(spec.item, release, path, overrides);
+      const possible =
+        spec.kind === 'optional' ? item : item.filter((value) => (value as Fields)[spec.first] !== NO_VAL);
+      return fc.option(possible, { nil: null, freq: 4 });
+    }
+    case 'undescribed':
+      throw new Error(`${path}: what is not described has no values`);
     case 'versions':
       return valuesOf(caseIn(spec, release), release, path, overrides);
     case 'dependent':
@@ -130,31 +158,6 @@ function structsOf(
   });
 }
 
-/** Keys in the order declared, and the fallback in every field that the release or a condition keeps off the wire. */
-function settled(type: AnyType, value: unknown, release: Release, outer: Fields): unknown {
-  const spec = formIn(type, release);
-  if (value === null) return null;
-  switch (spec.kind) {
-    case 'struct': {
-      const record: Fields = {};
-      for (const [name, field] of spec.fields) {
-        const raw = (value as Fields)[name];
-        const carried = isFieldIn(field, release) && field.condition?.(record, outer) !== false;
-        record[name] = carried ? settled(field, raw, release, record) : field.fallback?.value;
-      }
-      return record;
-    }
-    case 'list':
-      return (value as unknown[]).map((item) => settled(spec.item, item, release, outer));
-    case 'optional':
-      return settled(spec.item, value, release, outer);
-    case 'dependent':
-      return settled(spec.choose(outer, release), value, release, outer);
-    default:
-      return value;
-  }
-}
-
 /** Numbers with the ends of the range and Slurm's sentinels of every width well represented. */
 function integers(max: number): fc.Arbitrary<number> {
   const special = [
@@ -165,5 +168,8 @@ function integers(max: number): fc.Arbitrary<number> {
 
 function bigints(min: bigint, max: bigint): fc.Arbitrary<bigint> {
   const special = [min, min + 1n, -1n, 0n, 1n, 2n ** 53n + 1n, max - 1n, max];
-  return fc.oneof(fc.constantFrom(...special.filter((value) => value >= min)), fc.bigInt({ min, max }));
+  return fc.oneof(
+    fc.constantFrom(...special.filter((value) => value >= min && value <= max)),
+    fc.bigInt({ min, max }),
+  );
 }

@@ -24,25 +24,36 @@ export interface GoldenReply extends GoldenLine {
 }
 
 /** The lines of one vector file. */
-export function goldenLines(file: 'signalling' | 'headers'): GoldenLine[] {
+export function goldenLines(file: 'signalling' | 'lookups' | 'headers'): GoldenLine[] {
   return parseLines(readFileSync(new URL(`${file}.jsonl`, directory), 'utf8'));
 }
 
 /** The lines whose message this library has a description of. */
 export function describedGoldenLines(): (GoldenLine & { name: MessageName })[] {
-  return goldenLines('signalling').filter((line): line is GoldenLine & { name: MessageName } =>
-    isMessageName(line.name),
+  return [...goldenLines('signalling'), ...goldenLines('lookups')].filter(
+    (line): line is GoldenLine & { name: MessageName } => isMessageName(line.name),
   );
+}
+
+/** What `scontrol show` of a release printed just before its daemons were asked. */
+export interface GoldenShow {
+  readonly release: string;
+  readonly show: { readonly job: string; readonly node: string; readonly step: string };
 }
 
 /** Answers of real daemons of all recorded releases. */
 export function goldenReplies(): GoldenReply[] {
+  return replyLines().filter((line): line is GoldenReply => 'name' in line);
+}
+
+export function goldenShows(): GoldenShow[] {
+  return replyLines().filter((line): line is GoldenShow => 'show' in line);
+}
+
+function replyLines(): (GoldenReply | GoldenShow)[] {
   return readdirSync(directory)
     .filter((name) => name.startsWith('replies-'))
-    .flatMap((name) =>
-      parseLines<GoldenReply>(gunzipSync(readFileSync(new URL(name, directory))).toString('utf8')),
-    )
-    .filter((line) => line.name !== undefined);
+    .flatMap((name) => parseLines(gunzipSync(readFileSync(new URL(name, directory))).toString('utf8')));
 }
 
 export function releaseOfProtocol(protocol: number): Release {

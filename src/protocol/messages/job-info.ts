@@ -1,28 +1,38 @@
 /**
- * REQUEST_JOB_INFO_SINGLE (2021) and the head of its answer, RESPONSE_JOB_INFO (2004): how many records a job id stands for.
- * One for a plain job; several for an array or the leader of a heterogeneous job.
+ * REQUEST_JOB_INFO (2003), REQUEST_JOB_INFO_SINGLE (2021), REQUEST_JOB_USER_INFO (2039) and their answer, RESPONSE_JOB_INFO (2004).
  *
- * Source: `job_id_msg_t`, `job_info_msg_t`; checked against bytes of Slurm's own library and replies of live daemons.
+ * A single job id may stand for several records: those of an array, or of the components of a het job.
+ *
+ * Source: `job_info_request_msg_t`, `job_id_msg_t`, `job_user_id_msg_t`, `job_info_msg_t`; requests checked against bytes of Slurm's own
+ * library of every release, answers against replies of live slurmctld in every version from 20.11 to 26.11.
  */
+import { counted, countOf, list, struct, time, u16, u32 } from '../wire-type.js';
+import { jobIdUntil2505, stepIdSince2511 } from './job-id-field.js';
+import { jobRecord } from './job-record.js';
 
-import { NO_VAL } from '../sentinels.js';
-import { NO_STEP_ID, stepId } from '../step-id.js';
-import { rest, struct, time, u16, u32 } from '../wire-type.js';
-
-/** Also jobs of hidden partitions. */
-export const SHOW_ALL = 0x0001;
+export const jobInfoRequest = struct({
+  /** Jobs as of this time are known: the answer is RC 1900 if nothing changed since. 0: tell in any case. */
+  lastUpdate: time.else(0n),
+  /** See `show-flags.ts`. */
+  showFlags: u16,
+  /** Null: all jobs. Unknown ones are left out of the answer. */
+  jobIds: list(u32).else(null),
+});
 
 export const jobInfoSingleRequest = struct({
-  jobId: u32.through('25.05').else(NO_VAL),
-  /** The job, with step NO_VAL. */
-  stepId: stepId.since('25.11').else(NO_STEP_ID),
+  jobId: jobIdUntil2505,
+  /** Since 25.11 slurmctld looks for the job by the sluid if that is not 0. */
+  stepId: stepIdSince2511,
   showFlags: u16,
 });
 
+export const jobUserInfoRequest = struct({ userId: u32, showFlags: u16 });
+
 export const jobInfo = struct({
-  recordCount: u32,
+  /** Length of `jobs`. */
+  recordCount: countOf('jobs'),
   lastUpdate: time,
   lastBackfill: time.since('21.08').else(0n),
-  /** The records, packed. */
-  records: rest,
+  /** `job_array` upstream, which has nothing to do with job arrays. */
+  jobs: counted(jobRecord, 'recordCount'),
 });
