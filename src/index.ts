@@ -3,14 +3,30 @@
  *
  * @module
  */
-export * from './auth/index.js';
+export { loadMunge, type MungeOptions, munge } from './auth/index.js';
 export { type LoadSlurmConfigOptions, loadSlurmConfig, type SlurmConfig } from './config/index.js';
 export type { AuthSection } from './protocol/auth-section.js';
 export type { Authenticator, CallContext, VerifiedCredential } from './protocol/authenticator.js';
 export type { JobId, JobIdParts, StepIdParts, StepTarget } from './protocol/job-id.js';
 export type { MessageInput, MessageName, MessageRecord } from './protocol/messages/index.js';
+export type { NodeResult } from './protocol/node-result.js';
 export { RELEASE_NAMES, type Release } from './protocol/release.js';
-export * from './protocol/slurm-error.js';
+export {
+  isSlurmError,
+  type JobPart,
+  type Outcome,
+  type Phase,
+  SlurmAuthError,
+  SlurmConfigError,
+  SlurmConnectionError,
+  SlurmError,
+  type SlurmErrorDetails,
+  SlurmProtocolError,
+  SlurmProtocolVersionError,
+  SlurmServerError,
+  SlurmTimeoutError,
+  SlurmUsageError,
+} from './protocol/slurm-error.js';
 export type { Connection, Endpoint, Transport } from './protocol/transport.js';
 export type { UnixSignal } from './protocol/unix-signal.js';
 export * from './rpc/index.js';

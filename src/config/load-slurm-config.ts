@@ -1,6 +1,8 @@
+import { isSlurmError } from '../protocol/slurm-error.js';
 import { type FindSlurmConfOptions, findSlurmConf } from './find-slurm-conf.js';
+import { interpretNodeLines, interpretNodeParameters } from './node-lines.js';
 import { readTextFile } from './read-text-file.js';
-import { parseSlurmConf } from './slurm-conf.js';
+import { parseSlurmConf, type SlurmConf } from './slurm-conf.js';
 import { type InterpretSlurmConfOptions, interpretSlurmConf, type SlurmConfig } from './slurm-config.js';
 
 /** All optional. */
@@ -27,5 +29,19 @@ export async function loadSlurmConfig(options: LoadSlurmConfigOptions = {}): Pro
       }),
     signal,
   });
-  return await interpretSlurmConf(conf, options);
+  return { ...(await interpretSlurmConf(conf, options)), ...nodesOf(conf) };
+}
+
+/**
+ * What the file says of the nodes. A line that cannot be understood is no reason to refuse a kill that needs no node's address: the
+ * controller knows the addresses too.
+ */
+function nodesOf(conf: SlurmConf): Pick<SlurmConfig, 'nodes' | 'treeWidth'> {
+  try {
+    const { slurmdPort, treeWidth } = interpretNodeParameters(conf);
+    return { nodes: interpretNodeLines(conf.entries, { slurmdPort }), treeWidth: treeWidth ?? undefined };
+  } catch (error) {
+    if (isSlurmError(error)) return {};
+    throw error;
+  }
 }

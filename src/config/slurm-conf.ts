@@ -1,6 +1,6 @@
 /**
- * The syntax of slurm.conf, and nothing of its meaning (that is `slurm-config.ts`). Rules and their numbers are those of
- * our notes on Slurm's parser (`src/common/parse_config.c` upstream, releases 20.11 to 26.11).
+ * The syntax of slurm.conf, and nothing of its meaning (that is `slurm-config.ts`). The rules are those of Slurm's
+ * own parser (`src/common/parse_config.c` upstream, releases 20.11 to 26.11).
  *
  * Lenient where Slurm is strict on keys (a client does not know the keys of future releases), and as strict as Slurm
  * on form: what is no `key=value` is an error, never skipped.
@@ -163,7 +163,7 @@ async function followInclude(
   stack: readonly string[],
 ): Promise<void> {
   const name = expandClusterName(parse, written, place);
-  // Rule 8: from the directory of the main file, also in a file that was itself included from elsewhere.
+  // From the directory of the main file, also in a file that was itself included from elsewhere.
   const path = isAbsolute(name) ? normalize(name) : join(dirname(parse.mainFile), name);
   if (stack.includes(path)) {
     throw includeError(
@@ -217,7 +217,7 @@ async function readInclude(parse: Parse, request: IncludeRequest): Promise<strin
   }
 }
 
-/** Rule 8: `%c` is the ClusterName in lower case, if it is defined above; other escapes mean nothing here. */
+/** `%c` is the ClusterName in lower case, if it is defined above; other escapes mean nothing here. */
 function expandClusterName(parse: Parse, name: string, place: Place): string {
   if (!name.includes('%c')) return name;
   const cluster = parse.values.get('clustername')?.value.toLowerCase();
@@ -278,7 +278,7 @@ function readIncludeLine(text: string, place: Place): string | null {
   return name;
 }
 
-/** Rule 4 and 5. Errors show keys only, never values: this may be a line with a password, or no slurm.conf at all. */
+/** The `key=value` pairs of a line. Errors show keys only, never values: this may be a line with a password, or no slurm.conf at all. */
 function readPairs(text: string, place: Place): ConfPair[] {
   const pattern = new RegExp(PAIR, 'y');
   const pairs: ConfPair[] = [];

@@ -7,6 +7,7 @@ import { hostname as systemHostname } from 'node:os';
 import { SlurmConfigError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { ConfigErrorCode } from './config-error-code.js';
 import { DEFAULT_SLURMCTLD_PORT, isHostName } from './endpoint.js';
+import type { ConfNode } from './node-lines.js';
 import { MAX_UID, resolveUser } from './resolve-user.js';
 import type { ConfEntry, ConfValue, SlurmConf } from './slurm-conf.js';
 
@@ -70,6 +71,13 @@ export interface SlurmConfig {
   readonly messageTimeoutMs: number;
   /** TCPTimeout, default 2,000: how long to wait for a connection. */
   readonly tcpTimeoutMs: number;
+  /**
+   * The nodes of the NodeName lines; left out where they are not known: their addresses are then asked of the controller. So are
+   * those of nodes that are not in here.
+   */
+  readonly nodes?: readonly ConfNode[] | undefined;
+  /** TreeWidth; left out for the default (16, which suits all releases). */
+  readonly treeWidth?: number | undefined;
 }
 
 export interface InterpretSlurmConfOptions {

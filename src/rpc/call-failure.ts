@@ -7,6 +7,7 @@ import {
   type Outcome,
   type Phase,
   restate,
+  SlurmAuthError,
   SlurmConnectionError,
   type SlurmError,
   SlurmProtocolError,
@@ -47,7 +48,26 @@ function placed(
   { repeatable, ...place }: CallPlace,
 ): SlurmError {
   const retryable = outcome === 'unknown' ? repeatable : error.retryable;
-  return restate(error, error.summary, { ...place, outcome, phase: error.phase ?? phase, retryable });
+  const restated = restate(error, error.summary, {
+    ...place,
+    outcome,
+    phase: error.phase ?? phase,
+    retryable,
+  });
+  if (restated.outcome === outcome) return restated;
+  // A usage or configuration error always says `not-sent`, which from here on would be a lie.
+  return new SlurmAuthError(
+    `${place.rpc} to ${place.peer}: the reply could not be checked: ${error.message}`,
+    {
+      ...place,
+      code: error.code,
+      errno: error.errno,
+      outcome,
+      phase,
+      retryable,
+      cause: error,
+    },
+  );
 }
 
 function atDeadline(
@@ -56,7 +76,8 @@ function atDeadline(
   { phase }: Progress,
   { repeatable, ...place }: CallPlace,
 ): SlurmTimeoutError {
-  const doing = DOING[phase];
+  const doing =
+    phase === 'authenticate' && outcome === 'unknown' ? "checking the reply's credential" : DOING[phase];
   const hint =
     outcome === 'unknown' ? 'The request was sent: look at the job before you send it again.' : undefined;
   return new SlurmTimeoutError(`${place.rpc} to ${place.peer}: ${message}, while ${doing}.`, {
@@ -106,7 +127,8 @@ function fromSystem(
   return new SlurmConnectionError(`${place.rpc} to ${place.peer}: ${message}.`, {
     ...place,
     code: CODES[phase] ?? 'SLURM_COMMUNICATIONS_RECEIVE_ERROR',
-    errno,
+    // The resolver's own names are no errnos; the cause keeps them.
+    errno: errno.startsWith('EAI_') || errno === 'ENOTFOUND' ? 'EHOSTUNREACH' : errno,
     outcome,
     phase,
     hint: HINTS[errno],
@@ -117,6 +139,9 @@ function fromSystem(
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nobody listens there: is slurmctld running, and are host and port those of slurm.conf?',
+  EAI_AGAIN: 'The name service did not answer: try again, or give an address.',
+  ENETUNREACH: 'There is no route to the network of the host.',
+  EMFILE: 'This process has too many files open.',
   ENOTFOUND: 'The host name does not resolve: see SlurmctldHost or the controllers option.',
   ETIMEDOUT: 'The host did not answer in time: it may be down, or a firewall drops the packets.',
   EHOSTUNREACH: 'There is no route to the host.',

@@ -3,13 +3,48 @@ import type { JobId, StepTarget } from '../protocol/job-id.js';
 import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
-import { checkUid } from './check-uid.js';
+import { checkOptions, checkUid } from './check-options.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
+import {
+  type JobControlAccepted,
+  NOTIFY_EXCHANGES,
+  type NothingToDo,
+  notify,
+  REQUEUE_EXCHANGES,
+  requeue,
+  SUSPEND_EXCHANGES,
+  suspendOrResume,
+} from './job-control.js';
+import {
+  JOB_CONTROL_OPTIONS,
+  type JobControlOptions,
+  REQUEUE_OPTIONS,
+  type RequeueOptions,
+} from './job-control-options.js';
+import type { JobFilter } from './job-filter.js';
 import { type Accepted, type AlreadyEnded, KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
-import type { CallOptions, KillCallOptions, KillJobOptions } from './kill-options.js';
+import { KILL_JOBS_EXCHANGES, KILL_JOBS_OPTIONS, type KillJobsOptions, killJobs } from './kill-jobs.js';
+import type { KilledJobs } from './kill-jobs-result.js';
+import {
+  CALL_OPTIONS,
+  type CallOptions,
+  KILL_CALL_OPTIONS,
+  KILL_JOB_OPTIONS,
+  type KillCallOptions,
+  type KillJobOptions,
+} from './kill-options.js';
 import { type ControllerPing, ping } from './ping.js';
 import type { Reply } from './reply.js';
+import {
+  FAN_OUT_EXCHANGES,
+  FAN_OUT_OPTIONS,
+  type FanOut,
+  type FanOutOptions,
+  signalJob,
+  signalJobStep,
+  terminateJobStep,
+} from './signal.js';
 
 /** Options of `request`. */
 export interface RequestOptions extends CallOptions {
@@ -18,6 +53,8 @@ export interface RequestOptions extends CallOptions {
   /** The only uid that may decode the credential, or `null` for anybody. Default: SlurmUser where it is known. */
   readonly restrictUid?: number | null | undefined;
 }
+
+const REQUEST_OPTIONS = [...CALL_OPTIONS, 'flags', 'restrictUid'] as const satisfies (keyof RequestOptions)[];
 
 /** The kills of one cluster. Made by `connect()`; holds no connection between calls, so closing it frees nothing but ends its use. */
 export class SlurmClient implements AsyncDisposable {
@@ -62,7 +99,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillJobOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run(options, KILL_EXCHANGES, (context) =>
+    return this.#run('killJob', options, KILL_JOB_OPTIONS, KILL_EXCHANGES, (context) =>
       killJob(this.#link, job, unixSignal, options, context),
     );
   }
@@ -97,8 +134,159 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillCallOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run(options, KILL_EXCHANGES, (context) =>
+    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_EXCHANGES, (context) =>
       killJobStep(this.#link, step, unixSignal, options, context),
+    );
+  }
+
+  /**
+   * Signals all steps of a job straight at their nodes: `slurm_signal_job(3)`. The batch shell is not a step's process: see
+   * `signalJobStep('1234.batch')`. Each node answers once its slurmd has handled the signal.
+   *
+   * @param job as for `killJob`; of an array or a het job all parts that run.
+   * @param unixSignal name or number, Linux numbering.
+   * @param options `timeoutMs` defaults to twelve times MessageTimeout: three lookups and a deep tree.
+   * @returns when every node with a step of the job has taken it.
+   * @throws SlurmServerError with all results in `nodes` and outcome `partial`, `refused`, `unknown` or `not-sent` when one has not;
+   * `not-sent` with `ESLURM_INVALID_JOB_ID`, `ESLURM_JOB_PENDING` or `ESLURM_ALREADY_DONE` where there is nothing to signal; else as `killJob`.
+   */
+  signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut> {
+    return this.#run('signalJob', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+      signalJob(this.#link, job, unixSignal, options, context),
+    );
+  }
+
+  /**
+   * Signals one step straight at its nodes: `slurm_signal_job_step(3)`. `'1234.batch'` is the batch shell alone. A step that does not
+   * exist is an error, never a silent success.
+   *
+   * @param step `'1234.0'`, `'1234_7.0'`, `'1234+1.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object.
+   * @param unixSignal name or number, Linux numbering.
+   * @param options `timeoutMs` defaults to twelve times MessageTimeout.
+   * @throws as `signalJob`.
+   */
+  signalJobStep(step: StepTarget, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut> {
+    return this.#run('signalJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+      signalJobStep(this.#link, step, unixSignal, options, context),
+    );
+  }
+
+  /**
+   * Ends one step straight at its nodes, all of its processes by SIGKILL: `slurm_terminate_job_step(3)`.
+   *
+   * @param step as for `signalJobStep`.
+   * @param options `timeoutMs` defaults to twelve times MessageTimeout.
+   * @throws as `signalJob`.
+   */
+  terminateJobStep(step: StepTarget, options: FanOutOptions = {}): Promise<FanOut> {
+    return this.#run('terminateJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+      terminateJobStep(this.#link, step, options, context),
+    );
+  }
+
+  /**
+   * Stops a job's processes and gives its CPUs to others: `slurm_suspend(3)`, `scontrol suspend`. Not repeated by the library.
+   *
+   * @param job as `killJob`. An array is answered for each of its tasks, pending ones refuse. Het components cannot be named alone.
+   * @param options `timeoutMs` defaults to four times MessageTimeout: first contact, the request, and where the connection was closed
+   * without an answer, which is how slurmctld treats a job it does not know, a PING and a look whether it knows the job.
+   * @returns when the controller has accepted, which it also does for a job that is suspended already.
+   * @throws as `killJob`. A SlurmServerError about an array has `parts`; `outcome` is `partial` where some of them were suspended.
+   */
+  suspend(
+    job: JobId,
+    options: JobControlOptions & { idempotent: true },
+  ): Promise<JobControlAccepted | NothingToDo>;
+  suspend(
+    job: JobId,
+    options?: JobControlOptions & { idempotent?: false | undefined },
+  ): Promise<JobControlAccepted>;
+  suspend(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
+  suspend(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
+    return this.#run('suspend', options, JOB_CONTROL_OPTIONS, SUSPEND_EXCHANGES, (context) =>
+      suspendOrResume(this.#link, 'suspend', job, options, context),
+    );
+  }
+
+  /**
+   * Lets a suspended job go on: `slurm_resume(3)`, `scontrol resume`. Else as `suspend`; a job that is not suspended refuses with
+   * `ESLURM_JOB_NOT_SUSPENDED`.
+   */
+  resume(
+    job: JobId,
+    options: JobControlOptions & { idempotent: true },
+  ): Promise<JobControlAccepted | NothingToDo>;
+  resume(
+    job: JobId,
+    options?: JobControlOptions & { idempotent?: false | undefined },
+  ): Promise<JobControlAccepted>;
+  resume(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
+  resume(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
+    return this.#run('resume', options, JOB_CONTROL_OPTIONS, SUSPEND_EXCHANGES, (context) =>
+      suspendOrResume(this.#link, 'resume', job, options, context),
+    );
+  }
+
+  /**
+   * Puts a batch job back into the queue: `slurm_requeue(3)`, `scontrol requeue`. A running or suspended one is ended first, a finished
+   * one runs again. Not repeated by the library: a repeat may end the next run.
+   *
+   * @param job as `killJob`. A het leader stands for all components, those that have ended too; components cannot be named alone.
+   * @param options `timeoutMs` defaults to three times MessageTimeout: first contact, the request, a look at what a refusal means.
+   * @throws as `suspend`.
+   */
+  requeue(
+    job: JobId,
+    options: RequeueOptions & { idempotent: true },
+  ): Promise<JobControlAccepted | NothingToDo>;
+  requeue(
+    job: JobId,
+    options?: RequeueOptions & { idempotent?: false | undefined },
+  ): Promise<JobControlAccepted>;
+  requeue(job: JobId, options?: RequeueOptions): Promise<JobControlAccepted | NothingToDo>;
+  requeue(job: JobId, options: RequeueOptions = {}): Promise<JobControlAccepted | NothingToDo> {
+    return this.#run('requeue', options, REQUEUE_OPTIONS, REQUEUE_EXCHANGES, (context) =>
+      requeue(this.#link, job, options, context),
+    );
+  }
+
+  /**
+   * Writes a text into the output of a running batch job: `slurm_notify_job(3)`, `scontrol notify`. Not repeated by the library.
+   *
+   * @param job a job number. It stands for the job record of that number alone: of an array for one task or the pending ones (which
+   * refuse), of a heterogeneous job for the leader.
+   * @param message 1 to 8191 bytes of UTF-8 without NUL; slurmstepd cuts longer ones.
+   * @param options `timeoutMs` defaults to twice MessageTimeout: first contact and the request.
+   * @returns when the controller has accepted. It is not told whether the text arrives: a job without a batch script has nowhere to write it.
+   * @throws as `killJob`.
+   */
+  notify(job: JobId, message: string, options: CallOptions = {}): Promise<JobControlAccepted> {
+    return this.#run('notify', options, CALL_OPTIONS, NOTIFY_EXCHANGES, (context) =>
+      notify(this.#link, job, message, context),
+    );
+  }
+
+  /**
+   * Signals many jobs: `slurm_kill_jobs(3)`, `scancel` with filters. One request where the release has REQUEST_KILL_JOBS (23.11), else,
+   * and where that could reach other jobs than were meant, a lookup and one REQUEST_KILL_JOB for each job.
+   *
+   * @param which ids (an empty list is no job at all) or a filter. Without `user` in it, a caller who is neither root nor SlurmUser
+   * means own jobs; with nothing but ids, these jobs whosever they are.
+   * @param unixSignal name or number, Linux numbering. Default SIGKILL.
+   * @param options as `killJob`, and `concurrency`. `timeoutMs` defaults to twelve times MessageTimeout: give more for thousands of jobs
+   * on a release before 23.11.
+   * @returns one entry per job. What a single job was answered never rejects: see `outcome` and `jobs`. Jobs that the deadline left over
+   * are listed as `not-sent`.
+   * @throws as `killJob`, when nothing could be asked, when the request as a whole was refused, or when its one answer did not come:
+   * then `outcome` is `unknown`.
+   */
+  killJobs(
+    which: JobFilter | readonly JobId[],
+    unixSignal: UnixSignal = 'SIGKILL',
+    options: KillJobsOptions = {},
+  ): Promise<KilledJobs> {
+    return this.#run('killJobs', options, KILL_JOBS_OPTIONS, KILL_JOBS_EXCHANGES, (context) =>
+      killJobs(this.#link, which, unixSignal, options, context),
     );
   }
 
@@ -108,7 +296,7 @@ export class SlurmClient implements AsyncDisposable {
    * @param options `timeoutMs` defaults to MessageTimeout.
    */
   ping(options: CallOptions = {}): Promise<ControllerPing[]> {
-    return this.#run(options, 1, (context) => ping(this.#link, context));
+    return this.#run('ping', options, CALL_OPTIONS, 1, (context) => ping(this.#link, context));
   }
 
   /**
@@ -125,7 +313,7 @@ export class SlurmClient implements AsyncDisposable {
     body: MessageInput<N>,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    return this.#run(options, 2, (context) => {
+    return this.#run('request', options, REQUEST_OPTIONS, 2, (context) => {
       if (!isMessageName(message)) throw unknownMessage(message);
       const { flags = 0, restrictUid } = options;
       checkUid('restrictUid', restrictUid);
@@ -145,12 +333,14 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   async #run<T>(
+    call: string,
     options: CallOptions,
+    known: readonly string[],
     exchanges: number,
     work: (context: CallContext) => Promise<T>,
   ): Promise<T> {
     if (this.#closed) throw closedClient();
-    if (typeof options !== 'object' || options === null) throw badOptions(options);
+    checkOptions(call, options, known);
     const plan = exchanges * this.#link.setup.messageTimeoutMs;
     const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? plan, options.signal);
     const running = (async () => work(deadline))().finally(() => deadline.dispose());
@@ -169,14 +359,6 @@ function closedClient(): SlurmUsageError {
     errno: 'EBADF',
     field: 'client',
     value: 'closed',
-  });
-}
-
-function badOptions(value: unknown): SlurmUsageError {
-  return new SlurmUsageError('options is not an object.', {
-    code: 'SLURMWIRE_BAD_OPTION',
-    field: 'options',
-    value,
   });
 }
 

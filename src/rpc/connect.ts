@@ -1,11 +1,13 @@
 import { munge } from '../auth/index.js';
 import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
+import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
-import { SlurmConfigError, SlurmUsageError } from '../protocol/slurm-error.js';
+import { isSlurmError, SlurmConfigError, SlurmTimeoutError } from '../protocol/slurm-error.js';
 import type { Endpoint, Transport } from '../protocol/transport.js';
-import { checkUid } from './check-uid.js';
+import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
+import type { NodeAddress } from './node-addresses.js';
 import { tcpTransport } from './tcp-transport.js';
 
 /** Options of {@link connect}. All optional. */
@@ -14,12 +16,16 @@ export interface ConnectOptions {
   readonly conf?: string | SlurmConfig | undefined;
   /** Controllers in order, `'host'` or `'host:port'` (default port 6817). Without `conf`, no slurm.conf is looked for at all. */
   readonly controllers?: readonly string[] | undefined;
+  /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
+  readonly nodeAddress?: NodeAddress | undefined;
   /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
   readonly auth?: Authenticator | undefined;
   /** Protocol to speak. `'auto'` (default) is `'22.05'` in this version, which 22.05, 23.02 and 23.11 understand. */
   readonly protocol?: 'auto' | Release | undefined;
   /** Uid that slurmctld runs as, where no slurm.conf says it. Credentials are made for it alone, and replies must come from it. */
   readonly slurmUser?: number | undefined;
+  /** Uid that slurmds run as, where slurm.conf names a user this host does not know. Default: slurm.conf's SlurmdUser, else root. */
+  readonly slurmdUser?: number | undefined;
   /** The whole budget of one call in milliseconds. Default: see each verb. */
   readonly timeoutMs?: number | undefined;
   /** Largest reply accepted, in bytes. Default 128 MiB; Slurm's own limit is 1 GiB. */
@@ -40,11 +46,18 @@ const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
  * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
  */
 export async function connect(options: ConnectOptions = {}): Promise<SlurmClient> {
+  checkOptions('connect', options, CONNECT_OPTIONS);
   const { transport, maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
   const release = chooseRelease(options.protocol ?? 'auto');
   checkPositive('maxReplyBytes', maxReplyBytes);
   checkPositive('timeoutMs', options.timeoutMs);
+  if (maxReplyBytes > MAX_FRAME_LENGTH)
+    throw badOption('maxReplyBytes', maxReplyBytes, "is above Slurm's own 1 GiB");
   checkUid('slurmUser', options.slurmUser);
+  checkUid('slurmdUser', options.slurmdUser);
+  checkSignal(options.signal);
+  checkMethods('transport', transport, ['connect']);
+  checkMethods('auth', options.auth, ['create', 'verify']);
   const config = await configOf(options);
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
   const { messageTimeoutMs, tcpTimeoutMs } = config ?? NO_CONF;
@@ -53,7 +66,14 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       controllers: controllersOf(options, config),
       release,
       slurmUser,
-      trusted: slurmUser === null ? null : new Set([0, slurmUser, config?.slurmdUser.uid ?? 0]),
+      trusted:
+        slurmUser === null
+          ? null
+          : new Set([0, slurmUser, options.slurmdUser ?? config?.slurmdUser.uid ?? 0]),
+      slurmdUser: options.slurmdUser ?? config?.slurmdUser.uid ?? null,
+      nodes: config?.nodes,
+      nodeAddress: options.nodeAddress,
+      treeWidth: config?.treeWidth,
       messageTimeoutMs,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
@@ -63,15 +83,73 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   );
 }
 
-async function configOf({
-  conf,
-  controllers,
-  slurmUser,
-  signal,
-}: ConnectOptions): Promise<SlurmConfig | null> {
-  if (typeof conf === 'object' && conf !== null) return conf;
+/** The names of {@link ConnectOptions}; the type checker sees to it that none is missing. */
+const CONNECT_OPTIONS = Object.keys({
+  conf: 0,
+  controllers: 0,
+  nodeAddress: 0,
+  auth: 0,
+  protocol: 0,
+  slurmUser: 0,
+  slurmdUser: 0,
+  timeoutMs: 0,
+  maxReplyBytes: 0,
+  transport: 0,
+  signal: 0,
+} satisfies Record<keyof ConnectOptions, 0>);
+
+async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const { conf, controllers, slurmUser, slurmdUser, signal } = options;
+  if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
   if (conf === undefined && controllers !== undefined) return null;
-  return loadSlurmConfig({ conf, slurmUser, signal });
+  try {
+    return await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal });
+  } catch (error) {
+    if (signal?.aborted !== true || isSlurmError(error)) throw error;
+    throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
+      code: 'SLURMWIRE_ABORTED',
+      errno: 'ECANCELED',
+      outcome: 'not-sent',
+      phase: 'config',
+      cause: error,
+    });
+  }
+}
+
+/** What a caller wrote by hand is looked at as closely as what a file says. */
+function checkConfig(conf: SlurmConfig): SlurmConfig {
+  const { controllers, slurmUser, slurmdUser, authInfo, messageTimeoutMs, tcpTimeoutMs } = conf;
+  if (!Array.isArray(controllers) || controllers.length === 0) {
+    throw badOption('conf.controllers', controllers, 'is not a list with at least one controller');
+  }
+  for (const [index, controller] of controllers.entries()) {
+    const { host, port } = (controller ?? {}) as Partial<Endpoint>;
+    if (typeof host !== 'string' || host === '') {
+      throw badOption(`conf.controllers[${index}].host`, host, 'is no host');
+    }
+    if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw badOption(`conf.controllers[${index}].port`, port, 'is no port');
+    }
+  }
+  for (const [field, user] of Object.entries({ slurmUser, slurmdUser })) {
+    if (typeof user?.uid !== 'number') throw badOption(`conf.${field}`, user, 'has no uid');
+    checkUid(`conf.${field}.uid`, user.uid);
+  }
+  if (typeof authInfo !== 'object' || authInfo === null) {
+    throw badOption('conf.authInfo', authInfo, 'is not an object');
+  }
+  for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
+    if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
+    checkPositive(`conf.${field}`, value);
+  }
+  return conf;
+}
+
+function checkMethods(field: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  const known = (value ?? {}) as Record<string, unknown>;
+  const missing = methods.find((method) => typeof known[method] !== 'function');
+  if (missing !== undefined) throw badOption(field, value, `has no method ${missing}()`);
 }
 
 function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | null): readonly Endpoint[] {
@@ -105,8 +183,4 @@ function chooseRelease(protocol: string): Release {
 function checkPositive(field: string, value: number | undefined): void {
   if (value === undefined || (Number.isInteger(value) && value > 0)) return;
   throw badOption(field, value, 'is not a positive whole number');
-}
-
-function badOption(field: string, value: unknown, why: string): SlurmUsageError {
-  return new SlurmUsageError(`${field} ${why}.`, { code: 'SLURMWIRE_BAD_OPTION', field, value });
 }

@@ -1,16 +1,18 @@
 /** The way from a message to the controller in charge: protocol choice, first contact, order of the controllers. */
+import type { ConfNode } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, type Phase, restate, SlurmError } from '../protocol/slurm-error.js';
+import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
+import type { NodeAddress } from './node-addresses.js';
 import type { Reply } from './reply.js';
 
 /** What a client knows about its cluster. */
@@ -21,6 +23,14 @@ export interface LinkSetup extends ExchangeSetup {
   readonly release: Release;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
+  /** Uid that slurmds run as, to which credentials for them are restricted; `null` where it is not known. */
+  readonly slurmdUser: number | null;
+  /** Nodes of slurm.conf; undefined where it is not known. */
+  readonly nodes: readonly ConfNode[] | undefined;
+  /** The caller's own resolver of node addresses. */
+  readonly nodeAddress: NodeAddress | undefined;
+  /** TreeWidth of slurm.conf. */
+  readonly treeWidth: number | undefined;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
 }
@@ -66,13 +76,18 @@ export class ControllerLink {
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const { controllers } = this.setup;
     const request = this.#request(call);
+    const passedOver: string[] = [];
     for (const [index, endpoint] of controllers.entries()) {
       const last = index === controllers.length - 1;
       try {
         const reply = await this.#callOne({ ...request, endpoint }, context);
-        if (last || !isStandby(reply)) return reply;
+        if (last || !isStandby(reply)) return passedOver.length === 0 ? reply : { ...reply, passedOver };
+        passedOver.push(`${reply.peer} is on standby`);
       } catch (error) {
-        if (last || context.signal.aborted || !isUnreached(error)) throw error;
+        if (!isSlurmError(error) || last || context.signal.aborted || !isUnreached(error)) {
+          throw withPassedOver(error, passedOver);
+        }
+        passedOver.push(error.summary);
       }
     }
     throw new TypeError('a link without controllers');
@@ -80,8 +95,11 @@ export class ControllerLink {
 
   /** A PING to one controller, which need not be in charge. */
   ping(endpoint: Endpoint, context: CallContext): Promise<Reply> {
-    const request = this.#request({ name: 'REQUEST_PING', record: {}, repeatable: true });
-    return exchange(this.setup, { ...request, endpoint }, context);
+    return this.#callOne(this.#pingTo(endpoint), context);
+  }
+
+  #pingTo(endpoint: Endpoint): Request {
+    return { ...this.#request({ name: 'REQUEST_PING', record: {}, repeatable: true }), endpoint };
   }
 
   /** Packs and checks: after this, nothing is left that could refuse the message but the network and the peer. */
@@ -98,9 +116,8 @@ export class ControllerLink {
     try {
       return await exchange(this.setup, request, context);
     } catch (error) {
-      // What was learned may no longer hold (an upgrade, a new key): the next call looks again.
-      if (isSlurmError(error) && error.outcome === 'unknown')
-        this.#contacts.delete(showEndpoint(request.endpoint));
+      // What was learned may no longer hold (a restart, an upgrade, a new key): the next call looks again.
+      this.#contacts.delete(showEndpoint(request.endpoint));
       throw error;
     }
   }
@@ -112,8 +129,8 @@ export class ControllerLink {
   async #firstContact(request: Request, context: CallContext): Promise<void> {
     const key = showEndpoint(request.endpoint);
     const place = { peer: key, rpc: request.name, protocol: request.release, repeatable: request.repeatable };
-    const ended = (phase: Phase) => callFailure(context.signal.reason, { phase, sent: false }, place);
-    if (context.signal.aborted) throw ended('authenticate');
+    if (context.signal.aborted)
+      throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
     const contact = this.#contacts.get(key) ?? this.#ask(key, request.endpoint);
     contact.waiting += 1;
     try {
@@ -125,7 +142,12 @@ export class ControllerLink {
         this.#forget(key, contact);
         contact.giveUp.abort();
       }
-      throw ended('wait');
+      const ended = callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
+      throw restate(
+        ended,
+        `${request.name} was not sent: ${ended.summary} It was for the PING of a first contact.`,
+        {},
+      );
     } finally {
       contact.waiting -= 1;
     }
@@ -135,7 +157,7 @@ export class ControllerLink {
   #ask(key: string, endpoint: Endpoint): FirstContact {
     const giveUp = new AbortController();
     const deadline = new Deadline(this.setup.messageTimeoutMs, giveUp.signal);
-    const answer = this.ping(endpoint, deadline).finally(() => deadline.dispose());
+    const answer = exchange(this.setup, this.#pingTo(endpoint), deadline).finally(() => deadline.dispose());
     const contact = { answer, waiting: 0, giveUp };
     this.#contacts.set(key, contact);
     answer.catch(() => this.#forget(key, contact));
@@ -149,12 +171,23 @@ export class ControllerLink {
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, { name }: Request): unknown {
-  if (!(thrown instanceof SlurmError)) return thrown;
+  if (!isSlurmError(thrown)) return thrown;
   return restate(thrown, `${name} was not sent, since the first contact failed: ${thrown.summary}`, {
     rpc: name,
     outcome: 'not-sent',
     cause: thrown,
   });
+}
+
+/** The trouble with the last controller, and why those before it were passed over. */
+function withPassedOver(error: unknown, passedOver: readonly string[]): unknown {
+  if (!isSlurmError(error) || passedOver.length === 0) return error;
+  return restate(error, `${error.summary} ${showPassedOver(passedOver)}`, {});
+}
+
+/** A sentence about the controllers tried before the one that an error is about. */
+export function showPassedOver(passedOver: readonly string[]): string {
+  return passedOver.length === 0 ? '' : `Passed over before: ${passedOver.join('; ')}.`;
 }
 
 function isUnreached(error: unknown): boolean {

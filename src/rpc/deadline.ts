@@ -1,6 +1,7 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { onAbort } from '../protocol/on-abort.js';
-import { SlurmTimeoutError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import { SlurmTimeoutError } from '../protocol/slurm-error.js';
+import { badOption, checkSignal } from './check-options.js';
 
 /** Longest time a timer of Node can take, in milliseconds (about 24.8 days). */
 const MAX_TIMEOUT_MS = 0x7fffffff;
@@ -70,29 +71,5 @@ function abortedByCaller(cause: unknown): SlurmTimeoutError {
 
 function checkTimeout(timeoutMs: number): void {
   if (Number.isFinite(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return;
-  throw new SlurmUsageError(
-    `timeoutMs ${showValue(timeoutMs)} is not a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}.`,
-    {
-      code: 'SLURMWIRE_BAD_OPTION',
-      field: 'timeoutMs',
-      value: timeoutMs,
-    },
-  );
-}
-
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || isAbortSignal(signal)) return;
-  throw new SlurmUsageError('signal is not an AbortSignal.', {
-    code: 'SLURMWIRE_BAD_OPTION',
-    field: 'signal',
-    value: signal,
-    hint: 'The Unix signal is the second argument; the option named signal aborts the call.',
-  });
-}
-
-/** By its shape: a signal may come from another realm, such as a test environment's. */
-function isAbortSignal(value: unknown): value is AbortSignal {
-  if (typeof value !== 'object' || value === null) return false;
-  const { aborted, addEventListener } = value as Partial<AbortSignal>;
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
+  throw badOption('timeoutMs', timeoutMs, `is not a number of milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
 }

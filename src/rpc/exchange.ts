@@ -6,6 +6,7 @@ import type { AuthSection } from '../protocol/auth-section.js';
 import type { Authenticator, CallContext } from '../protocol/authenticator.js';
 import { encodeFrame } from '../protocol/frame.js';
 import { FrameAssembler } from '../protocol/frame-assembler.js';
+import type { HeaderInput } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
@@ -38,6 +39,8 @@ export interface Request {
   readonly restrictUid: number | null;
   /** True for reads and kills that do no harm when they are repeated. */
   readonly repeatable: boolean;
+  /** What a slurmd is to pass on, made by `forward-tree.ts`; only slurmds forward. */
+  readonly forward?: HeaderInput['forward'];
 }
 
 /**
@@ -71,16 +74,40 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     await writeFrame(connection, frame, place, context);
 
     progress.phase = 'wait';
-    const bytes = await readFrame(connection, setup.maxReplyBytes, place, context);
+    const bytes = await readFrame(connection, replyLimit(setup, request), place, context);
 
     progress.phase = 'decode';
     return await openReply(bytes, { setup, request, place, context, startedAt, progress });
   } catch (thrown) {
     throw callFailure(thrown, progress, place);
   } finally {
-    connection?.close();
+    closeQuietly(connection);
   }
 }
+
+/** Whatever closing says, it is not what became of the request. */
+function closeQuietly(connection: Connection | undefined): void {
+  try {
+    connection?.close();
+  } catch {
+    // The transport is somebody else's, and there is nothing left to do with it.
+  }
+}
+
+/** Enough for any answer that is one number and a text. */
+const SHORT_REPLY_BYTES = 1024 * 1024;
+
+/** Only lookups have long answers: what answers a kill with megabytes is no Slurm daemon. */
+function replyLimit({ maxReplyBytes }: ExchangeSetup, { name, forward }: Request): number {
+  const isShort = SHORT_ANSWERS.has(name) && forward === undefined;
+  return isShort ? Math.min(SHORT_REPLY_BYTES, maxReplyBytes) : maxReplyBytes;
+}
+
+const SHORT_ANSWERS: ReadonlySet<string> = new Set([
+  'REQUEST_PING',
+  'REQUEST_KILL_JOB',
+  'REQUEST_CANCEL_JOB_STEP',
+]);
 
 function createCredential(auth: Authenticator, request: Request, context: CallContext): Promise<AuthSection> {
   const { name, release, body, restrictUid } = request;
@@ -92,7 +119,7 @@ function createCredential(auth: Authenticator, request: Request, context: CallCo
 function openConnection(transport: Transport, endpoint: Endpoint, context: CallContext): Promise<Connection> {
   const opening = transport.connect(endpoint, context);
   opening.then(
-    (connection) => context.signal.aborted && connection.close(),
+    (connection) => context.signal.aborted && closeQuietly(connection),
     () => {}, // told through the promise returned
   );
   return untilAborted(context.signal, opening);
@@ -184,7 +211,7 @@ function closedEarly(assembler: FrameAssembler, place: CallPlace, cause?: unknow
   );
 }
 
-/** Releases up to 24.05 close without a word for all of these (`envelope.md` 4.2 and 4.3 of the wire reference). */
+/** Releases up to 24.05 close without a word for all of these (observed on 20.11 and 22.05). */
 function silentCloseSuspects(protocol: Release): string[] {
   return [
     `the daemon does not speak protocol ${protocol}`,

@@ -1,7 +1,14 @@
-export { type RequestOptions, SlurmClient } from './client.js';
+export type { RequestOptions, SlurmClient } from './client.js';
 export { type ConnectOptions, connect } from './connect.js';
+export type { JobControlAccepted, NothingToDo } from './job-control.js';
+export type { JobControlOptions, RequeueOptions } from './job-control-options.js';
+export type { JobFilter, JobStateFilter } from './job-filter.js';
 export type { Accepted, AlreadyEnded } from './kill.js';
+export type { KillJobsOptions } from './kill-jobs.js';
+export type { KilledJob, KilledJobs } from './kill-jobs-result.js';
 export type { CallOptions, KillCallOptions, KillJobOptions } from './kill-options.js';
+export type { NodeAddress } from './node-addresses.js';
 export type { ControllerPing } from './ping.js';
 export type { Reply, ReplyOf } from './reply.js';
+export type { FanOut, FanOutOptions } from './signal.js';
 export { type TcpOptions, tcpTransport } from './tcp-transport.js';

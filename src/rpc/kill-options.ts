@@ -1,6 +1,7 @@
 import { hasKillFlag, KILL_FLAGS } from '../protocol/kill-flags.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
+import { badOption, checkBoolean } from './check-options.js';
 
 /** What every call takes. */
 export interface CallOptions {
@@ -40,8 +41,16 @@ export interface KillJobOptions extends KillCallOptions {
   readonly sibling?: string | undefined;
 }
 
+/** The names of {@link CallOptions}, {@link KillCallOptions} and {@link KillJobOptions}. */
+export const CALL_OPTIONS = ['timeoutMs', 'signal'] as const satisfies (keyof CallOptions)[];
+export const KILL_CALL_OPTIONS = [...CALL_OPTIONS, 'idempotent'] as const satisfies (keyof KillCallOptions)[];
 const TARGETS = ['batch', 'full', 'stepsOnly'] as const;
 const FLAGS = [...TARGETS, 'hurry', 'cron', 'failJob'] as const;
+export const KILL_JOB_OPTIONS = [
+  ...KILL_CALL_OPTIONS,
+  ...FLAGS,
+  'sibling',
+] as const satisfies (keyof KillJobOptions)[];
 
 /**
  * The KILL_* bits for a release.
@@ -53,7 +62,7 @@ export function killFlags(options: KillJobOptions, release: Release): number {
   for (const name of [...FLAGS, 'idempotent'] as const) checkBoolean(name, options[name]);
   const targets = TARGETS.filter((name) => options[name] === true);
   if (targets.length > 1)
-    throw badOption(targets.join(', '), true, 'only one of batch, full and stepsOnly can be meant');
+    throw badOption(targets.join(', '), true, 'contradict each other: only one of them can be meant');
   if (options.failJob === true && !hasKillFlag(release, 'KILL_FAIL_JOB')) {
     throw new SlurmUsageError(`failJob cannot be asked for in protocol ${release}.`, {
       code: 'SLURMWIRE_NOT_IN_RELEASE',
@@ -72,31 +81,8 @@ export function killFlags(options: KillJobOptions, release: Release): number {
   );
 }
 
-/**
- * Refuses options of `killJob` that a kill of one step cannot carry: dropping them would signal others than were meant.
- *
- * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`
- */
-export function refuseJobOptions(options: KillCallOptions): void {
-  checkBoolean('idempotent', options.idempotent);
-  for (const name of [...FLAGS, 'sibling'] as const) {
-    const value = (options as KillJobOptions)[name];
-    if (value !== undefined && value !== false)
-      throw badOption(name, value, `${name} is for whole jobs: see killJob`);
-  }
-}
-
-function checkBoolean(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw badOption(name, value, `${name} is neither true nor false`);
-}
-
 /** As scancel has it: 23.02 and 23.11 say "no scrontab jobs" unless told otherwise, 24.05 and newer say when they are meant. */
 function cronFlag(cron: boolean, release: Release): number {
   if (isAtLeast(release, '24.05')) return cron ? KILL_FLAGS.KILL_CRON.bit : 0;
   return !cron && hasKillFlag(release, 'KILL_NO_CRON') ? KILL_FLAGS.KILL_NO_CRON.bit : 0;
-}
-
-function badOption(field: string, value: unknown, why: string): SlurmUsageError {
-  return new SlurmUsageError(`${why}.`, { code: 'SLURMWIRE_BAD_OPTION', field, value });
 }

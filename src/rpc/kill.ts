@@ -1,53 +1,38 @@
 /** `killJob` and `killJobStep`: one request to the controller, and an outcome that is never wrong. */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import { errorMeaning } from '../protocol/error-meaning.js';
 import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
 import type { MessageInput } from '../protocol/messages/index.js';
-import { SHOW_ALL } from '../protocol/messages/job-info.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import {
-  isSlurmError,
-  SlurmProtocolError,
-  SlurmServerError,
-  SlurmUsageError,
-} from '../protocol/slurm-error.js';
+import { SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
-import type { ControllerLink } from './controller-link.js';
-import { type KillCallOptions, type KillJobOptions, killFlags, refuseJobOptions } from './kill-options.js';
+import { type Answered, lookForJob, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
+import { badOption, checkBoolean } from './check-options.js';
+import { type ControllerLink, showPassedOver } from './controller-link.js';
+import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { type KillTarget, refusalCertainty } from './refusal.js';
-import type { Reply } from './reply.js';
 
 /** What a kill that was answered says of itself. */
-interface Answered {
-  /** The job or step as it was sent: `1234_[1-10]`, `1234.0`. */
-  readonly target: string;
+interface AnsweredKill extends Answered {
   /** Number of the Unix signal. */
   readonly unixSignal: number;
   readonly rpc: 'REQUEST_KILL_JOB' | 'REQUEST_CANCEL_JOB_STEP';
-  /** `host:port` of the controller that answered. */
-  readonly peer: string;
-  /** Release whose protocol was spoken. */
-  readonly protocol: Release;
-  /** Whether a credential proved who answered: see `ReplyOf.authenticated`. */
-  readonly authenticated: boolean;
-  /** Milliseconds of the exchange. */
-  readonly elapsedMs: number;
 }
 
 /**
  * The controller took the request. It signals the nodes afterwards and reports nothing of that: accepted is not delivered,
  * and not dead.
  */
-export interface Accepted extends Answered {
+export interface Accepted extends AnsweredKill {
   readonly outcome: 'accepted';
   /** Text the controller sent along, usually `null`. */
   readonly message: string | null;
 }
 
 /** With `idempotent`: there was nothing left to signal. */
-export interface AlreadyEnded extends Answered {
+export interface AlreadyEnded extends AnsweredKill {
   readonly outcome: 'refused' | 'unknown';
   readonly code: 'ESLURM_ALREADY_DONE' | 'ESLURM_INVALID_JOB_ID';
   readonly number: number;
@@ -68,7 +53,8 @@ export async function killJob(
   const signal = unixSignalNumber(unixSignal);
   const flags = killFlags(options, release);
   const { sibling = null } = options;
-  if (sibling !== null && (typeof sibling !== 'string' || sibling === '')) throw badSibling(sibling);
+  if (sibling !== null && (typeof sibling !== 'string' || sibling === ''))
+    throw badOption('sibling', sibling, 'is not the name of a cluster');
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
 
   const record = { stepId: NO_STEP_ID, sjobId: parsed.text, sibling, signal, flags };
@@ -94,7 +80,7 @@ export async function killJobStep(
 ): Promise<Accepted | AlreadyEnded> {
   const parsed = parseStepId(step);
   const signal = unixSignalNumber(unixSignal);
-  refuseJobOptions(options);
+  checkBoolean('idempotent', options.idempotent);
   if (parsed.job.kind !== 'job') throw needsOwnJobId(parsed.text, step);
   const record = {
     stepId: { jobId: parsed.job.jobId, stepId: parsed.stepId, stepHetComp: parsed.stepHetComp ?? NO_VAL },
@@ -115,7 +101,7 @@ export async function killJobStep(
 }
 
 interface Kill {
-  readonly rpc: Answered['rpc'];
+  readonly rpc: AnsweredKill['rpc'];
   readonly record: MessageInput<'REQUEST_KILL_JOB'>;
   readonly kind: KillTarget;
   readonly jobId: number;
@@ -132,7 +118,7 @@ async function send(
   const { rpc, record, repeatable, target } = kill;
   const reply = await link.call({ name: rpc, record, repeatable }, context);
   const { peer, protocol, authenticated, elapsedMs } = reply;
-  const answered: Answered = {
+  const answered: AnsweredKill = {
     target,
     unixSignal: record.signal,
     rpc,
@@ -144,13 +130,16 @@ async function send(
   const { number, message } = verdict(reply, kill);
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
-  const outcome = await outcomeOfRefusal(link, kill, number, protocol, context);
+  const { outcome, cause } = await outcomeOfRefusal(link, kill, number, protocol, context);
   const { code, errno, text, retryable } = errorMeaning(number, protocol);
   if (idempotent === true && (code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID')) {
     return { outcome, ...answered, code, number };
   }
   const signal = unixSignalName(record.signal);
-  throw new SlurmServerError(`${signal} for ${target} was refused by ${peer}: ${text}`, {
+  const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;
+  const said = message === null ? '' : ` It said ${showValue(message)}.`;
+  const before = reply.passedOver.length === 0 ? '' : ` ${showPassedOver(reply.passedOver)}`;
+  throw new SlurmServerError(`${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`, {
     code,
     errno,
     number,
@@ -161,52 +150,9 @@ async function send(
     phase: 'wait',
     retryable: outcome === 'refused' ? retryable : repeatable,
     serverMessage: message,
-    hint:
-      outcome === 'unknown'
-        ? 'The answer is one number for all parts of the target, so some of them may have been signalled: look at them before you send it again.'
-        : undefined,
+    hint: outcome === 'refused' ? undefined : UNCERTAIN,
+    cause,
   });
-}
-
-/** The number that was answered. */
-function verdict(reply: Reply, { rpc, repeatable }: Kill): { number: number; message: string | null } {
-  const { peer, protocol } = reply;
-  switch (reply.name) {
-    case 'RESPONSE_SLURM_RC':
-      return { number: signedReturnCode(reply.record.returnCode), message: null };
-    case 'RESPONSE_SLURM_RC_MSG':
-      return { number: signedReturnCode(reply.record.returnCode), message: reply.record.errMsg };
-    case 'RESPONSE_SLURM_REROUTE_MSG': {
-      const { workingClusterRec: cluster, stepmgr } = reply.record;
-      const where =
-        cluster !== null
-          ? `${cluster.controlHost}:${cluster.controlPort}`
-          : stepmgr !== null
-            ? `the step manager on ${stepmgr}`
-            : 'another controller, without saying which';
-      throw new SlurmServerError(`${peer} did nothing and says that ${rpc} belongs to ${where}.`, {
-        code: 'SLURMWIRE_REROUTED',
-        errno: 'EREMOTE',
-        outcome: 'refused',
-        peer,
-        rpc,
-        protocol,
-        phase: 'wait',
-        hint: 'This version of slurmwire does not follow: connect to that controller.',
-      });
-    }
-    default:
-      throw new SlurmProtocolError(`the reply to ${rpc} is a ${reply.name}`, {
-        code: 'SLURM_UNEXPECTED_MSG_ERROR',
-        errno: 'EPROTO',
-        outcome: 'unknown',
-        peer,
-        rpc,
-        protocol,
-        phase: 'decode',
-        retryable: repeatable,
-      });
-  }
 }
 
 async function outcomeOfRefusal(
@@ -215,51 +161,20 @@ async function outcomeOfRefusal(
   number: number,
   protocol: Release,
   context: CallContext,
-): Promise<'refused' | 'unknown'> {
+): Promise<{ outcome: 'refused' | 'unknown'; cause?: unknown }> {
   const { code } = errorMeaning(number, protocol);
   const certainty = refusalCertainty(kind, code, record.signal === UNIX_SIGNALS.SIGKILL);
-  if (certainty === 'certain') return 'refused';
-  if (certainty === 'uncertain') return 'unknown';
-  return (await isSingleRecord(link, jobId, protocol, context)) ? 'refused' : 'unknown';
-}
-
-/** True when the id stands for one job record or none, which is to say: no array, no het leader. A read without side effect. */
-async function isSingleRecord(
-  link: ControllerLink,
-  jobId: number,
-  protocol: Release,
-  context: CallContext,
-): Promise<boolean> {
-  const target = isAtLeast(protocol, '25.11') ? { stepId: { ...NO_STEP_ID, jobId } } : { jobId };
-  const record = { ...target, showFlags: SHOW_ALL };
+  if (certainty === 'certain') return { outcome: 'refused' };
+  if (certainty === 'uncertain') return { outcome: 'unknown' };
   try {
-    const reply = await link.call({ name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
-    if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.recordCount <= 1;
-    if (reply.name !== 'RESPONSE_SLURM_RC') return false;
-    const { code } = errorMeaning(signedReturnCode(reply.record.returnCode), protocol);
-    return code === 'ESLURM_INVALID_JOB_ID';
-  } catch (error) {
-    // Not knowing more is an answer too: the outcome stays `unknown`. A defect of our own is not hidden by it.
-    if (isSlurmError(error) && error.code !== 'SLURMWIRE_INTERNAL') return false;
-    throw error;
+    const { records } = await lookForJob(link, jobId, protocol, context);
+    // A record that is gone by now shows nothing, but where the kill itself found none.
+    const isSingle = records === 1 || (records === 0 && code === 'ESLURM_INVALID_JOB_ID');
+    return { outcome: isSingle ? 'refused' : 'unknown' };
+  } catch (cause) {
+    // Whatever went wrong with the look, it is not what became of the kill.
+    return { outcome: 'unknown', cause };
   }
-}
-
-function badSibling(value: unknown): SlurmUsageError {
-  return new SlurmUsageError('sibling is not the name of a cluster.', {
-    code: 'SLURMWIRE_BAD_OPTION',
-    field: 'sibling',
-    value,
-  });
-}
-
-function sluidTooOld(text: string, release: Release): SlurmUsageError {
-  return new SlurmUsageError(`job ${text} is a sluid, which protocol ${release} does not know.`, {
-    code: 'SLURMWIRE_NOT_IN_RELEASE',
-    field: 'job',
-    value: text,
-    hint: 'Controllers take sluids from 26.05 on: give the job number.',
-  });
 }
 
 function needsOwnJobId(text: string, value: unknown): SlurmUsageError {
@@ -267,6 +182,6 @@ function needsOwnJobId(text: string, value: unknown): SlurmUsageError {
     code: 'SLURMWIRE_BAD_STEP_ID',
     field: 'step',
     value,
-    hint: 'The controller finds steps by the number of the task\'s or component\'s own job record (%i of squeue -o "%i %A"): give that.',
+    hint: 'The controller finds steps by the number of the task\'s or component\'s own job record (%A of squeue -o "%i %A"): give that.',
   });
 }

@@ -3,6 +3,7 @@ import type { CallContext } from '../protocol/authenticator.js';
 import { decodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import { decodeFrame, type Frame } from '../protocol/frame.js';
+import type { ReturnItem } from '../protocol/header.js';
 import { isMessageName, type MessageName, type MessageRecord } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import { isPayloadOf } from '../protocol/payload-digest.js';
@@ -35,6 +36,10 @@ export interface ReplyOf<N extends MessageName> {
    * 23.02 carry none; without knowing SlurmUser only the digest is checked. Then it is the TCP connection that is trusted.
    */
   readonly authenticated: boolean;
+  /** Answers of the nodes below the one that answered, in order of arrival. Empty where nothing was forwarded. */
+  readonly returnList: readonly ReturnItem[];
+  /** Why controllers before the one that answered were passed over. */
+  readonly passedOver: readonly string[];
   /** Milliseconds from the first step of the exchange to here. */
   readonly elapsedMs: number;
 }
@@ -75,6 +80,8 @@ export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Re
     protocol: frame.release,
     peer: place.peer,
     authenticated,
+    returnList: header.returnList,
+    passedOver: [],
     elapsedMs: performance.now() - opening.startedAt,
   } as Reply;
 }
@@ -129,7 +136,14 @@ function wrongVersion(frame: Frame, { place }: Opening): Error {
     const { code } = errorMeaning(signedReturnCode(returnCode), frame.release);
     if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') {
       const summary = `the daemon speaks ${frame.release} and not ${place.protocol}`;
-      return versionError(summary, `${code} in protocol ${frame.release}`, 'refused', place);
+      // Releases whose replies are signed were spoken to before, or this is their first PING: an unsigned "no" is proof of nothing.
+      const believed = isAtLeast(place.protocol, '23.02') || place.rpc === 'REQUEST_PING';
+      return versionError(
+        summary,
+        `${code} in protocol ${frame.release}`,
+        believed ? 'refused' : 'unknown',
+        place,
+      );
     }
     if (code === 'ESLURM_TLS_REQUIRED') return tlsRequired(place);
   }
@@ -186,14 +200,15 @@ async function isAuthenticated(frame: Frame, opening: Opening): Promise<boolean>
     throw distrust(`the reply carries no credential, which no daemon does in protocol ${frame.release}`);
   }
   const { uid, payload } = await untilAborted(context.signal, setup.auth.verify(frame.auth, context));
+  // Who before what: any user of the cluster can make a good credential, and hashing a long body is work.
+  if (setup.trusted !== null && !setup.trusted.has(uid)) {
+    throw distrust(
+      `the reply was made by uid ${uid}, which is none of ${[...setup.trusted].join(', ')}`,
+      'Is SlurmUser in slurm.conf (or the slurmUser option) the user that slurmctld runs as?',
+    );
+  }
   if (!isPayloadOf(payload, frame.release, frame.header.msgType, frame.body)) {
     throw distrust('the credential of the reply was made for another message');
   }
-  if (setup.trusted === null) return false;
-  if (setup.trusted.has(uid)) return true;
-  const trusted = [...setup.trusted].join(', ');
-  throw distrust(
-    `the reply was made by uid ${uid}, which is none of ${trusted}`,
-    'Is SlurmUser in slurm.conf (or the slurmUser option) the user that slurmctld runs as?',
-  );
+  return setup.trusted !== null;
 }

@@ -52,7 +52,7 @@ test('none of its dependencies needs an install script, and koffi loads without 
 test('type-checks in a strict consumer, and the wrong use does not', async () => {
   await writeFile(
     join(directory, 'consumer.ts'),
-    `import { connect, isSlurmError, type Accepted, type Outcome, munge } from 'slurmwire';
+    `import { connect, isSlurmError, type Accepted, type Outcome, munge, SlurmClient } from 'slurmwire';
 import { decodeBody, encodeBody, type MessageRecord } from 'slurmwire/protocol';
 import { readFixture } from 'slurmwire/replay';
 
@@ -71,6 +71,9 @@ export async function cancel(job: number, abort: AbortSignal): Promise<Outcome> 
 export const bytes: Uint8Array = encodeBody('RESPONSE_SLURM_RC', '22.05', { returnCode: 0 });
 export const record: MessageRecord<'RESPONSE_SLURM_RC'> = decodeBody('RESPONSE_SLURM_RC', '22.05', bytes);
 export const read: (path: string) => Promise<unknown> = readFixture;
+export const keep = (client: SlurmClient): Promise<void> => client.close();
+// @ts-expect-error a client comes from connect() alone
+new SlurmClient();
 // @ts-expect-error a release that is none
 await connect({ protocol: '19.05' });
 // @ts-expect-error KILL_JOB's record needs its id text

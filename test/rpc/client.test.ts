@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SlurmClient } from '../../src/rpc/index.js';
+import { SlurmClient } from '../../src/rpc/client.js';
 import { FakeAuth } from './support/fake-auth.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
 import { answering, rc, silence } from './support/replies.js';

@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CallContext } from '../../src/protocol/index.js';
 import { Deadline } from '../../src/rpc/deadline.js';
 import { FakeAuth } from './support/fake-auth.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
-import { type Answer, answering, rc, silence } from './support/replies.js';
+import { type Answer, answering, jobInfo, rc, silence } from './support/replies.js';
 import { deadEndpoint, type PeerConnection, type Script, ScriptedPeer } from './support/scripted-peer.js';
 import {
   clientOf,
@@ -80,29 +81,61 @@ describe('Deadline', () => {
 
   it('a bad one starts no timer', async () => {
     await leavesNothing(async () => {
-      expect(() => new Deadline(0)).toThrow('timeoutMs 0');
-      expect(() => new Deadline(2 ** 31)).toThrow('2147483648');
+      const bad = (value: number) =>
+        expect.objectContaining({ code: 'SLURMWIRE_BAD_OPTION', field: 'timeoutMs', value: String(value) });
+      for (const value of [0, -1, 0.5, Number.NaN, 2 ** 31]) {
+        expect(() => new Deadline(value)).toThrow(bad(value));
+      }
       expect(() => new Deadline(1_000, {} as AbortSignal)).toThrow('second argument');
     });
   });
 });
 
 describe('one deadline over everything', () => {
-  /** Answers after so many milliseconds of the call have passed. */
-  const afterMs = (since: () => number, ms: number, bytes: Uint8Array): Answer => {
-    return async (connection: PeerConnection) => {
-      await until(() => performance.now() - since() > ms, `${ms} ms`);
-      await connection.send(bytes);
+  it('first contact, every controller and the look take their part of it', async () => {
+    const seen: { context: CallContext; leftMs: number; atMs: number }[] = [];
+    const auth = new FakeAuth();
+    auth.beforeCreate = (context) => {
+      const atMs = performance.now();
+      seen.push({ context, leftMs: context.remainingMs(), atMs });
     };
-  };
-
-  it('first contact takes its part of it', async () => {
-    let started = 0;
-    const slowPing = afterMs(() => started, 300, rc(0));
-    await using peer = await ScriptedPeer.listen(
-      answering({ REQUEST_PING: slowPing, REQUEST_KILL_JOB: silence }),
+    /** Answers when some of the budget is gone. */
+    const slowly = (bytes: Uint8Array): Answer => {
+      return async (connection: PeerConnection) => {
+        const since = performance.now();
+        await until(() => performance.now() - since > 20, '20 ms');
+        await connection.send(bytes);
+      };
+    };
+    const look = { REQUEST_JOB_INFO_SINGLE: jobInfo(1) };
+    const slowPing = { REQUEST_PING: slowly(rc(0)) };
+    await using first = await ScriptedPeer.listen(
+      answering({ ...slowPing, REQUEST_KILL_JOB: slowly(rc(2027)), ...look }),
     );
-    started = performance.now();
+    await using second = await ScriptedPeer.listen(
+      answering({ ...slowPing, REQUEST_KILL_JOB: slowly(rc(2020)) }),
+    );
+    const client = clientOf([first.endpoint, second.endpoint], { auth });
+    const timeoutMs = 15_000;
+    expect(await failureOf(client.killJob(7, 'SIGTERM', { timeoutMs }))).toMatchObject({
+      outcome: 'refused',
+    });
+    expect(first.requests).toEqual(['REQUEST_PING', 'REQUEST_KILL_JOB', 'REQUEST_JOB_INFO_SINGLE']);
+    expect(second.requests).toEqual(['REQUEST_PING', 'REQUEST_KILL_JOB']);
+
+    const [ping, ...others] = seen;
+    const own = others.filter((_, index) => [0, 2, 3].includes(index));
+    expect(seen).toHaveLength(5);
+    expect(new Set(own.map(({ context }) => context.signal)).size).toBe(1);
+    expect(own.map(({ context }) => context.signal)).not.toContain(ping?.context.signal);
+    // The call began before its first PING: what has passed since then is gone from the budget, and nothing is given back.
+    for (const { leftMs, atMs } of own) {
+      expect(leftMs).toBeLessThanOrEqual(timeoutMs - (atMs - (ping?.atMs ?? 0)));
+    }
+  });
+
+  it('that ends in the wait for the kill: the time told is that of the whole call', async () => {
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: silence }));
     const error = await expectFailure(clientOf([peer.endpoint]).killJob(7, 'SIGTERM', { timeoutMs: 500 }), {
       ...TIMEOUT,
       phase: 'wait',
@@ -112,32 +145,7 @@ describe('one deadline over everything', () => {
       peer: peer.peer,
       protocol: '22.05',
     });
-    const took = performance.now() - started;
-    expect(error.message).toContain('500 ms');
-    expect(took).toBeGreaterThan(490);
-    expect(took).toBeLessThan(750);
-  });
-
-  it('the look at what a refusal means takes its part of it; its failing is no timeout of the kill', async () => {
-    let started = 0;
-    const slowRefusal = afterMs(() => started, 300, rc(2020));
-    const answers = { REQUEST_KILL_JOB: slowRefusal, REQUEST_JOB_INFO_SINGLE: silence };
-    await using peer = await ScriptedPeer.listen(answering(answers));
-    started = performance.now();
-    await expectFailure(clientOf([peer.endpoint]).killJob(7, 'SIGTERM', { timeoutMs: 500 }), {
-      name: 'SlurmServerError',
-      code: 'ESLURM_TRANSITION_STATE_NO_UPDATE',
-      phase: 'wait',
-      outcome: 'unknown',
-      retryable: false,
-      rpc: 'REQUEST_KILL_JOB',
-      peer: peer.peer,
-      protocol: '22.05',
-    });
-    const took = performance.now() - started;
-    expect(took).toBeGreaterThan(490);
-    expect(took).toBeLessThan(750);
-    expect(peer.requests).toEqual(['REQUEST_PING', 'REQUEST_KILL_JOB', 'REQUEST_JOB_INFO_SINGLE']);
+    expect(error.message).toContain('no answer within 500 ms');
   });
 
   it('an abort during the look: the refusal is told, its outcome unknown', async () => {
@@ -148,33 +156,37 @@ describe('one deadline over everything', () => {
     expect(error).toMatchObject({ number: 2020, outcome: 'unknown', retryable: false });
   });
 
-  it('controllers share it', async () => {
-    let started = 0;
-    const slowStandby = afterMs(() => started, 300, rc(2027));
-    await using first = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: slowStandby }));
+  it('that ends in the first contact with the second controller: not sent, and the first is named', async () => {
+    await using first = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(2027) }));
     await using second = await ScriptedPeer.listen(silence);
-    started = performance.now();
     const client = clientOf([first.endpoint, second.endpoint]);
     const error = await failureOf(client.killJob(7, 'SIGTERM', { timeoutMs: 500 }));
     expect(error).toMatchObject({ ...TIMEOUT, outcome: 'not-sent', peer: second.peer });
-    expect(performance.now() - started).toBeLessThan(750);
+    expect(error.message).toContain(`Passed over before: ${first.peer} is on standby.`);
   });
 
   it('the authenticator and the transport are told what is left', async () => {
     const left: number[] = [];
+    const abort = new AbortController();
     const auth = new FakeAuth();
-    auth.beforeCreate = (context) => {
+    auth.beforeCreate = async (context) => {
       left.push(context.remainingMs());
+      const since = performance.now();
+      await until(() => performance.now() - since > 20, '20 ms');
     };
     const transport = transportOf((_, context) => {
       left.push(context.remainingMs());
+      abort.abort();
       return hanging(context.signal);
     });
-    await failureOf(exchangeOnce({ host: '127.0.0.1', port: 1 }, { auth, transport, timeoutMs: 80 }));
+    const { signal } = abort;
+    await failureOf(
+      exchangeOnce({ host: '127.0.0.1', port: 1 }, { auth, transport, signal, timeoutMs: 15_000 }),
+    );
     const [create = 0, connect = 0] = left;
-    expect(create).toBeLessThanOrEqual(80);
-    expect(connect).toBeLessThanOrEqual(create);
-    expect(connect).toBeGreaterThan(40);
+    expect(create).toBeLessThanOrEqual(15_000);
+    expect(connect).toBeLessThanOrEqual(create - 20);
+    expect(connect).toBeGreaterThan(0);
   });
 
   it('defaults: three, two and one MessageTimeout; the option of the client; that of the call', async () => {
@@ -206,7 +218,7 @@ describe('nothing is left of a call', () => {
   const WAYS: [string, Script, string][] = [
     ['accepted', answering({ [KILL]: rc(0) }), 'accepted'],
     ['refused', answering({ [KILL]: rc(2002) }), 'refused'],
-    ['refused after a look', answering({ [KILL]: rc(2020), REQUEST_JOB_INFO_SINGLE: rc(2017) }), 'refused'],
+    ['refused after a look', answering({ [KILL]: rc(2020), REQUEST_JOB_INFO_SINGLE: jobInfo(1) }), 'refused'],
     ['the kill closed', answering({ [KILL]: drop }), 'unknown'],
     ['the kill reset', answering({ [KILL]: (connection) => connection.reset() }), 'unknown'],
     ['the kill silent', answering({ [KILL]: silence }), 'unknown'],

@@ -1,9 +1,14 @@
 import dns from 'node:dns';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { SlurmConnectionError, SlurmTimeoutError } from '../../src/protocol/index.js';
+import {
+  isAtLeast,
+  RELEASE_NAMES,
+  type SlurmConnectionError,
+  type SlurmTimeoutError,
+} from '../../src/protocol/index.js';
 import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { FakeAuth } from './support/fake-auth.js';
-import { rc, replyOf, saying, silence } from './support/replies.js';
+import { answering, rc, replyOf, saying, silence, undescribedReply } from './support/replies.js';
 import { deadEndpoint, type PeerConnection, type Script, ScriptedPeer } from './support/scripted-peer.js';
 import {
   clientOf,
@@ -15,7 +20,7 @@ import {
   shown,
   transportOf,
 } from './support/setup.js';
-import { until } from './support/until.js';
+import { turn, until } from './support/until.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -64,23 +69,46 @@ describe('no connection', () => {
     expect(error.message).toContain('no connection within 100 ms (TCPTimeout)');
   });
 
-  it('a name that does not resolve: not sent, ENOTFOUND', async () => {
-    vi.spyOn(dns, 'lookup').mockImplementation(((
-      host: string,
-      _options: unknown,
-      callback: (error: Error) => void,
-    ) => {
-      const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), {
-        code: 'ENOTFOUND',
-        syscall: 'getaddrinfo',
-        hostname: host,
-      });
-      setImmediate(() => callback(error));
-    }) as unknown as typeof dns.lookup);
-    const endpoint = { host: 'controller.invalid', port: 6817 };
-    const error = await expectFailure(exchangeOnce(endpoint), kill('controller.invalid:6817', {}));
-    expect(error).toMatchObject({ errno: 'ENOTFOUND', cause: { hostname: 'controller.invalid' } });
-    expect(error.message).toContain('does not resolve');
+  it.each([
+    ['ENOTFOUND', 'does not resolve'],
+    ['EAI_AGAIN', 'name service did not answer'],
+  ])(
+    "a name that does not resolve (%s): not sent; the errno is POSIX's, the cause the resolver's own",
+    async (code, hint) => {
+      vi.spyOn(dns, 'lookup').mockImplementation(((
+        host: string,
+        _options: unknown,
+        callback: (error: Error) => void,
+      ) => {
+        const error = Object.assign(new Error(`getaddrinfo ${code} ${host}`), {
+          code,
+          syscall: 'getaddrinfo',
+          hostname: host,
+        });
+        setImmediate(() => callback(error));
+      }) as unknown as typeof dns.lookup);
+      const endpoint = { host: 'controller.invalid', port: 6817 };
+      const error = await expectFailure(exchangeOnce(endpoint), kill('controller.invalid:6817', {}));
+      expect(error).toMatchObject({ errno: 'EHOSTUNREACH', cause: { code, hostname: 'controller.invalid' } });
+      expect(error.hint).toContain(hint);
+    },
+  );
+
+  it.each([
+    ['ENETUNREACH', 'no route to the network'],
+    ['EHOSTUNREACH', 'no route to the host'],
+    ['ETIMEDOUT', 'did not answer in time'],
+    ['EMFILE', 'too many files open'],
+  ])('%s: not sent, kept as errno, with what to do', async (code, hint) => {
+    const transport = transportOf(() =>
+      Promise.reject(Object.assign(new Error(`connect ${code}`), { code })),
+    );
+    const error = await expectFailure(
+      exchangeOnce({ host: '127.0.0.1', port: 6817 }, { transport }),
+      kill('127.0.0.1:6817', {}),
+    );
+    expect(error.errno).toBe(code);
+    expect(error.hint).toContain(hint);
   });
 
   it('several addresses that all fail: the first says why, all stay in the cause', async () => {
@@ -205,10 +233,11 @@ describe('the deadline', () => {
     });
     const auth = new FakeAuth();
     auth.beforeVerify = () => new Promise(() => {});
-    await expectFailure(
+    const error = await expectFailure(
       exchangeOnce(peer.endpoint, { timeoutMs: 150, auth }),
       kill(peer.peer, { ...TIMEOUT, phase: 'authenticate', outcome: 'unknown', retryable: false }),
     );
+    expect(error.message).toContain("while checking the reply's credential");
   });
 
   it('half a reply and then silence: unknown', async () => {
@@ -220,6 +249,66 @@ describe('the deadline', () => {
       exchangeOnce(peer.endpoint, { timeoutMs: 120 }),
       kill(peer.peer, { ...TIMEOUT, phase: 'wait', outcome: 'unknown', retryable: false }),
     );
+  });
+});
+
+describe('a close() that throws changes nothing', () => {
+  const trouble = () => {
+    throw new Error('close() failed');
+  };
+
+  it('about a reply', async () => {
+    let chunks = [rc(0)];
+    const close = vi.fn(trouble);
+    const transport = transportOf(async () => ({
+      write: async () => {},
+      read: async () => chunks.shift() ?? null,
+      close,
+    }));
+    const reply = await exchangeOnce({ host: '127.0.0.1', port: 6817 }, { transport });
+    expect(reply).toMatchObject({ record: { returnCode: 0 }, authenticated: true });
+    expect(close).toHaveBeenCalledTimes(1);
+    chunks = [rc(2017)];
+    expect(await exchangeOnce({ host: '127.0.0.1', port: 6817 }, { transport })).toMatchObject({
+      record: { returnCode: 2017 },
+    });
+  });
+
+  it('about a failure', async () => {
+    const transport = transportOf(async () => ({
+      write: async () => {},
+      read: async () => null,
+      close: trouble,
+    }));
+    await expectFailure(
+      exchangeOnce({ host: '127.0.0.1', port: 6817 }, { transport }),
+      kill('127.0.0.1:6817', SILENT_CLOSE),
+    );
+  });
+
+  it('about a connection that came too late: no rejection is left unhandled', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    let arrive = () => {};
+    const close = vi.fn(trouble);
+    const transport = transportOf(
+      () =>
+        new Promise((resolve) => {
+          arrive = () => resolve({ close } as never);
+        }),
+    );
+    const abort = new AbortController();
+    const work = failureOf(
+      exchangeOnce({ host: '127.0.0.1', port: 6817 }, { transport, signal: abort.signal }),
+    );
+    await turn();
+    abort.abort();
+    expect(await work).toMatchObject({ code: 'SLURMWIRE_ABORTED', outcome: 'not-sent' });
+    arrive();
+    await until(() => close.mock.calls.length === 1, 'the late connection to be closed');
+    for (let i = 0; i < 5; i++) await turn();
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });
 
@@ -507,13 +596,37 @@ describe('an answer that did not look at the request', () => {
     expect(error.message).toContain('TLSType');
   });
 
-  it('RC 1007 in another version: refused, and it names both versions', async () => {
-    const error = await answered(saying(rc(1007, { release: '24.11', signer: null })), {
-      ...VERSION,
-      outcome: 'refused',
-    });
-    expect(error.message).toContain('speaks 24.11 and not 22.05');
-    expect(error).toMatchObject({ tried: ['22.05'] });
+  // Before 23.02 replies are signed, and the first contact has shown that the peer speaks the version: a stranger's "no".
+  it.each(RELEASE_NAMES)(
+    'RC 1007 in another version to a kill in %s, and it names both versions',
+    async (release) => {
+      const other = release === '26.11' ? '26.05' : '26.11';
+      const error = await answered(saying(rc(1007, { release: other, signer: null })), {
+        ...VERSION,
+        outcome: isAtLeast(release, '23.02') ? 'refused' : 'unknown',
+        protocol: release,
+      });
+      expect(error.message).toContain(`speaks ${other} and not ${release}`);
+      expect(error).toMatchObject({ tried: [release] });
+    },
+  );
+
+  it.each(RELEASE_NAMES)('RC 1007 in another version to a PING in %s: refused', async (release) => {
+    const other = release === '26.11' ? '26.05' : '26.11';
+    await using peer = await ScriptedPeer.listen(
+      answering({ REQUEST_PING: rc(1007, { release: other, signer: null }) }),
+    );
+    await expectFailure(
+      exchangeOnce(peer.endpoint, { release, name: 'REQUEST_PING', record: {} }),
+      kill(peer.peer, {
+        ...VERSION,
+        phase: 'decode',
+        outcome: 'refused',
+        retryable: false,
+        rpc: 'REQUEST_PING',
+        protocol: release,
+      }),
+    );
   });
 
   it('RC 13000 in another version: TLS is required, refused', async () => {
@@ -569,17 +682,15 @@ describe('an answer that did not look at the request', () => {
   );
 
   it.each(['22.05', '24.11'] as const)('a message nobody asked for (%s): unknown', async (release) => {
-    const error = await answered(
-      saying(replyOf('RESPONSE_NODE_INFO', Uint8Array.of(0, 0, 0, 0), { release })),
-      {
-        name: 'SlurmProtocolError',
-        code: 'SLURM_UNEXPECTED_MSG_ERROR',
-        outcome: 'unknown',
-        retryable: true,
-        protocol: release,
-      },
-    );
-    expect(error.message).toContain('RESPONSE_NODE_INFO');
+    const { name, bytes } = undescribedReply({ release });
+    const error = await answered(saying(bytes), {
+      name: 'SlurmProtocolError',
+      code: 'SLURM_UNEXPECTED_MSG_ERROR',
+      outcome: 'unknown',
+      retryable: true,
+      protocol: release,
+    });
+    expect(error.message).toContain(name);
   });
 
   it('a described message that is no answer to a kill: unknown', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { FakeAuth } from './support/fake-auth.js';
-import { answering, rc, silence } from './support/replies.js';
+import type { SlurmError } from '../../src/protocol/index.js';
+import { tcpTransport } from '../../src/rpc/tcp-transport.js';
+import { badCredential, FakeAuth } from './support/fake-auth.js';
+import { type Answer, answering, rc, silence } from './support/replies.js';
 import { deadEndpoint, type PeerConnection, ScriptedPeer } from './support/scripted-peer.js';
-import { clientOf, expectFailure, type Failure, failureOf, shown } from './support/setup.js';
+import { clientOf, expectFailure, type Failure, failureOf, shown, transportOf } from './support/setup.js';
 import { until } from './support/until.js';
 
 const PING_AND_KILL = ['REQUEST_PING', 'REQUEST_KILL_JOB'];
@@ -161,6 +163,87 @@ describe('trouble at first contact', () => {
   });
 });
 
+describe('any failure of an exchange makes the next call ask again', () => {
+  const again = [...PING_AND_KILL, ...PING_AND_KILL];
+  const WAYS: [string, Answer, Partial<SlurmError>][] = [
+    ['closed without an answer', close, { outcome: 'unknown' }],
+    ['reset', (connection) => connection.reset(), { outcome: 'unknown' }],
+    ['answered in HTTP', Buffer.from('HTTP/1.1 405 NO\r\n'), { outcome: 'refused' }],
+    ['answered by a TLS alert', Uint8Array.of(0x15, 3, 3, 0, 2, 2, 10), { outcome: 'refused' }],
+    ['TLS required', rc(13000, { release: '25.11', signer: null }), { outcome: 'refused' }],
+    ['another version', rc(0, { release: '24.11', signer: null }), { outcome: 'unknown' }],
+    ['credential refused', rc(1007), { outcome: 'refused', code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR' }],
+    ['a forged reply', rc(0, { signer: 1234 }), { outcome: 'unknown' }],
+    ['a cut reply', rc(0).subarray(0, 20), { outcome: 'unknown' }],
+    ['the deadline', silence, { outcome: 'unknown', code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT' }],
+  ];
+  it.each(WAYS)('%s', async (_, answer, expected) => {
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: answer }));
+    const client = clientOf([peer.endpoint]);
+    const options = { timeoutMs: answer === silence ? 400 : 5_000 };
+    expect(await failureOf(client.killJob(7, 'SIGTERM', options))).toMatchObject(expected);
+    peer.play(answering(KILL));
+    await client.killJob(7);
+    expect(peer.requests).toEqual(again);
+  });
+
+  it('an abort', async () => {
+    const abort = new AbortController();
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: () => abort.abort() }));
+    const client = clientOf([peer.endpoint]);
+    const error = await failureOf(client.killJob(7, 'SIGTERM', { signal: abort.signal }));
+    expect(error).toMatchObject({ code: 'SLURMWIRE_ABORTED' });
+    peer.play(answering(KILL));
+    await client.killJob(7);
+    expect(peer.requests).toEqual(again);
+  });
+
+  it('no credential, no connection', async () => {
+    await using peer = await ScriptedPeer.listen(answering(KILL));
+    const auth = new FakeAuth();
+    const tcp = tcpTransport();
+    let refusing = false;
+    const transport = transportOf((endpoint, context) =>
+      refusing
+        ? Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
+        : tcp.connect(endpoint, context),
+    );
+    const client = clientOf([peer.endpoint], { auth, transport });
+    await client.killJob(7);
+    auth.beforeCreate = () => Promise.reject(badCredential('EMUNGE_SOCKET'));
+    expect(await failureOf(client.killJob(7))).toMatchObject({ code: 'EMUNGE_SOCKET', outcome: 'not-sent' });
+    auth.beforeCreate = () => {};
+    await client.killJob(7);
+    refusing = true;
+    expect(await failureOf(client.killJob(7))).toMatchObject({ errno: 'ECONNREFUSED', outcome: 'not-sent' });
+    refusing = false;
+    await client.killJob(7);
+    expect(peer.requests).toEqual([...PING_AND_KILL, ...PING_AND_KILL, ...PING_AND_KILL]);
+  });
+
+  it('also one of the look at what a refusal means', async () => {
+    await using peer = await ScriptedPeer.listen(
+      answering({ REQUEST_KILL_JOB: rc(2020), REQUEST_JOB_INFO_SINGLE: close }),
+    );
+    const client = clientOf([peer.endpoint]);
+    expect(await failureOf(client.killJob(7))).toMatchObject({ number: 2020, outcome: 'unknown' });
+    peer.play(answering(KILL));
+    await client.killJob(7);
+    expect(peer.requests).toEqual([...PING_AND_KILL, 'REQUEST_JOB_INFO_SINGLE', ...PING_AND_KILL]);
+  });
+
+  it('also one of ping()', async () => {
+    await using peer = await ScriptedPeer.listen(answering(KILL));
+    const client = clientOf([peer.endpoint]);
+    await client.killJob(7);
+    peer.play(answering({ REQUEST_PING: close }));
+    expect(await client.ping()).toMatchObject([{ up: false }]);
+    peer.play(answering(KILL));
+    await client.killJob(7);
+    expect(peer.requests).toEqual([...PING_AND_KILL, 'REQUEST_PING', ...PING_AND_KILL]);
+  });
+});
+
 describe('several first kills at once', () => {
   it('20 of them need one PING', async () => {
     const { script, release } = heldPing();
@@ -201,6 +284,9 @@ describe('several first kills at once', () => {
       notSent(peer.peer, { name: 'SlurmTimeoutError', code: 'SLURMWIRE_ABORTED', retryable: false }),
     );
     expect(error.cause).toBe('gone');
+    expect(error.message).toMatch(
+      /^REQUEST_KILL_JOB was not sent: .*the caller aborted.* PING of a first contact/,
+    );
     await expectFailure(
       late,
       notSent(peer.peer, { name: 'SlurmTimeoutError', code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT' }),
@@ -234,9 +320,12 @@ describe('several first kills at once', () => {
 describe('endings during first contact', () => {
   it('the deadline: not sent, in phase wait, and no kill arrives', async () => {
     await using peer = await ScriptedPeer.listen(silence);
-    await expectFailure(
+    const error = await expectFailure(
       clientOf([peer.endpoint]).killJob(7, 'SIGKILL', { timeoutMs: 120 }),
       notSent(peer.peer, { name: 'SlurmTimeoutError', code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT' }),
+    );
+    expect(error.message).toMatch(
+      /^REQUEST_KILL_JOB was not sent: .*no answer within 120 ms.* PING of a first contact/,
     );
     await peer.allLeft();
     expect(peer.connections).toHaveLength(1);

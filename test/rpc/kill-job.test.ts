@@ -8,14 +8,32 @@ import {
   payloadDigest,
   RELEASE_NAMES,
   type Release,
+  type SlurmError,
   type SlurmServerError,
 } from '../../src/protocol/index.js';
 import type { KillJobOptions } from '../../src/rpc/index.js';
+import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { fromHex, goldenLines, goldenReplies, releaseOfProtocol, toHex } from '../support/golden.js';
-import { FakeAuth, SLURM_USER } from './support/fake-auth.js';
-import { type Answer, answering, rc, reply, replyOf, silence } from './support/replies.js';
-import { type PeerConnection, ScriptedPeer } from './support/scripted-peer.js';
-import { clientOf, expectFailure, expectUsageError, type Failure } from './support/setup.js';
+import { badCredential, FakeAuth, SLURM_USER } from './support/fake-auth.js';
+import {
+  type Answer,
+  answering,
+  jobInfo,
+  rc,
+  reply,
+  replyOf,
+  silence,
+  undescribedReply,
+} from './support/replies.js';
+import { deadEndpoint, type PeerConnection, ScriptedPeer } from './support/scripted-peer.js';
+import {
+  clientOf,
+  expectFailure,
+  expectUsageError,
+  type Failure,
+  failureOf,
+  transportOf,
+} from './support/setup.js';
 
 const OK = { REQUEST_KILL_JOB: 0, REQUEST_CANCEL_JOB_STEP: 0 };
 
@@ -209,12 +227,7 @@ const CERTAINTY: Record<number, string> = {
   [-1]: 'U     U      U     U      U    U      U     U',
 };
 
-const records = (count: number, release: Release) =>
-  reply(
-    'RESPONSE_JOB_INFO',
-    { recordCount: count, lastUpdate: 0n, records: new Uint8Array(4 * count) },
-    { release },
-  );
+const records = (count: number, release: Release) => jobInfo(count, { release });
 
 /** A kill that is answered with `number`, and the look that follows (where it does) with `look`. */
 async function refused(target: Target, number: number, look: Answer, options: { idempotent?: boolean } = {}) {
@@ -245,6 +258,14 @@ async function refused(target: Target, number: number, look: Answer, options: { 
   return { work, expected, peer, [Symbol.asyncDispose]: () => peer.close() };
 }
 
+/** What is not certain is not called refused. */
+function expectWording(error: SlurmError, outcome: 'refused' | 'unknown'): void {
+  const isRefused = outcome === 'refused';
+  expect(error.message.includes(' was refused by ')).toBe(isRefused);
+  expect(error.message.includes(` was answered with ${error.code} by `)).toBe(!isRefused);
+  expect(error.message.includes('does not prove that nothing was done')).toBe(!isRefused);
+}
+
 describe('a refusal', () => {
   for (const [text, row] of Object.entries(CERTAINTY)) {
     const number = Number(text);
@@ -258,12 +279,12 @@ describe('a refusal', () => {
           const error = await expectFailure(call.work, call.expected(cell === 'U' ? 'unknown' : 'refused'));
           expect(error).toMatchObject({ number, serverMessage: null });
           expect(error.message).toContain(TARGETS[target]);
-          expect(error.message.includes('some of them may have been signalled')).toBe(cell === 'U');
+          expectWording(error, cell === 'U' ? 'unknown' : 'refused');
           expect(call.peer.count('REQUEST_JOB_INFO_SINGLE')).toBe(cell === 'L' ? 1 : 0);
         }
         if (cell === 'L') {
           await using call = await refused(target, number, records(3, release));
-          await expectFailure(call.work, call.expected('unknown'));
+          expectWording(await expectFailure(call.work, call.expected('unknown')), 'unknown');
           expect(call.peer.count('REQUEST_JOB_INFO_SINGLE')).toBe(1);
         }
       },
@@ -284,38 +305,87 @@ describe('a refusal', () => {
   });
 
   const close = (connection: PeerConnection) => connection.drop();
-  const LOOKS: [string, Answer, 'refused' | 'unknown'][] = [
-    ['no record', records(0, '22.05'), 'refused'],
-    ['one record', records(1, '22.05'), 'refused'],
-    ['two records', records(2, '22.05'), 'unknown'],
-    ['three records', records(3, '22.05'), 'unknown'],
-    ['RC 2017', rc(2017), 'refused'],
-    ['RC 2002', rc(2002), 'unknown'],
-    ['RC 0', rc(0), 'unknown'],
-    ['RC 1007', rc(1007), 'unknown'],
-    [
-      'a record count that a stranger signed',
-      reply(
-        'RESPONSE_JOB_INFO',
-        { recordCount: 1, lastUpdate: 0n, records: new Uint8Array() },
-        { signer: 1234 },
-      ),
-      'unknown',
-    ],
-    ['garbage', Buffer.from('ffffffffffffffff', 'hex'), 'unknown'],
-    ['half a reply', records(1, '22.05').subarray(0, 40), 'unknown'],
-    ['a close', close, 'unknown'],
-    ['silence until the deadline', silence, 'unknown'],
-    ['another message', replyOf('RESPONSE_FORWARD_FAILED', new Uint8Array()), 'unknown'],
+  type Looked = 'refused' | 'unknown';
+  /** What a look proves after 2020, what it proves after 2017, and whether it is told as the cause. */
+  const LOOKS: [string, Answer, Looked, Looked, boolean][] = [
+    ['no record', records(0, '22.05'), 'unknown', 'refused', false],
+    ['one record', records(1, '22.05'), 'refused', 'refused', false],
+    ['two records', records(2, '22.05'), 'unknown', 'unknown', false],
+    ['three records', records(3, '22.05'), 'unknown', 'unknown', false],
+    // The job may have been there for the kill: only one that it did not find either is known to have been left alone.
+    ['RC 2017', rc(2017), 'unknown', 'refused', false],
+    ['RC 2002', rc(2002), 'unknown', 'unknown', false],
+    ['RC 0', rc(0), 'unknown', 'unknown', false],
+    ['RC 1007', rc(1007), 'unknown', 'unknown', true],
+    ['a record that a stranger signed', jobInfo(1, { signer: 1234 }), 'unknown', 'unknown', true],
+    ['garbage', Buffer.from('ffffffffffffffff', 'hex'), 'unknown', 'unknown', true],
+    ['half a reply', records(1, '22.05').subarray(0, 40), 'unknown', 'unknown', true],
+    ['a close', close, 'unknown', 'unknown', true],
+    ['silence until the deadline', silence, 'unknown', 'unknown', true],
+    ['another message', replyOf('RESPONSE_FORWARD_FAILED', new Uint8Array()), 'unknown', 'unknown', false],
+    ['a message nobody knows', undescribedReply().bytes, 'unknown', 'unknown', true],
   ];
-  for (const target of ['job', 'step, SIGKILL'] as const) {
-    it.each(LOOKS)(`2020 for ${target}, and a look answered by %s`, async (_, look, outcome) => {
-      await using call = await refused(target, 2020, look);
+  for (const [target, number] of [
+    ['job', 2020],
+    ['job', 2021],
+    ['step, SIGKILL', 2020],
+    ['step, SIGKILL', 2017],
+  ] as const) {
+    it.each(LOOKS)(`${number} for ${target}, and a look answered by %s`, async (...row) => {
+      const [, look, after2020, after2017, isCause] = row;
+      await using call = await refused(target, number, look);
+      const outcome = number === 2017 ? after2017 : after2020;
       const error = await expectFailure(call.work, call.expected(outcome));
-      expect(error.number).toBe(2020);
+      expectWording(error, outcome);
+      expect(error.number).toBe(number);
       expect(call.peer.count('REQUEST_JOB_INFO_SINGLE')).toBe(1);
+      if (isCause) expect(error.cause).toMatchObject({ rpc: 'REQUEST_JOB_INFO_SINGLE' });
+      else expect(error.cause).toBeUndefined();
     });
   }
+
+  it.each([
+    ['rejects', (error: Error) => Promise.reject(error)],
+    [
+      'throws',
+      (error: Error) => {
+        throw error;
+      },
+    ],
+  ])(
+    'a transport that %s with a defect at the look: the answer to the kill is told, the defect is its cause',
+    async (_, fail) => {
+      await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(2020) }));
+      const defect = new Error('no third connection');
+      const tcp = tcpTransport();
+      let connects = 0;
+      const transport = transportOf((endpoint, context) =>
+        ++connects === 3 ? fail(defect) : tcp.connect(endpoint, context),
+      );
+      const error = await expectFailure(clientOf([peer.endpoint], { transport }).killJob(7, 'SIGTERM'), {
+        name: 'SlurmServerError',
+        code: 'ESLURM_TRANSITION_STATE_NO_UPDATE',
+        phase: 'wait',
+        outcome: 'unknown',
+        retryable: false,
+        rpc: 'REQUEST_KILL_JOB',
+        peer: peer.peer,
+        protocol: '22.05',
+      });
+      expectWording(error, 'unknown');
+      expect(error.cause).toMatchObject({ code: 'SLURMWIRE_INTERNAL', outcome: 'not-sent', cause: defect });
+    },
+  );
+
+  it('an authenticator that fails at the look does not speak for the kill', async () => {
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(2020) }));
+    const auth = new FakeAuth();
+    auth.beforeCreate = () => {
+      if (auth.created.length === 2) throw badCredential('EMUNGE_SOCKET');
+    };
+    const error = await failureOf(clientOf([peer.endpoint], { auth }).killJob(7));
+    expect(error).toMatchObject({ number: 2020, outcome: 'unknown', cause: { code: 'EMUNGE_SOCKET' } });
+  });
 
   it('the look asks for the job with all partitions, in the layout of the release', async () => {
     for (const release of ['22.05', '25.05', '25.11', '26.11'] as const) {
@@ -356,6 +426,36 @@ describe('a refusal', () => {
       errno: 'EPERM',
       outcome: 'refused',
     });
+    expect(error.message).toContain('It said "not yours".');
+  });
+
+  it.each([
+    ['line breaks and escapes', 'no\n\x1b[2Jjob', 'It said "no\\n\\u001b[2Jjob".'],
+    ['more than anybody reads', 'x'.repeat(10_000), `It said "${'x'.repeat(77)}"….`],
+    ['nothing', '', 'It said "".'],
+  ])('text of RC_MSG with %s is shown on one short line, and kept whole beside', async (_, errMsg, shown) => {
+    const bytes = reply('RESPONSE_SLURM_RC_MSG', { returnCode: 2002, errMsg });
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: bytes }));
+    const error = await failureOf(clientOf([peer.endpoint]).killJob(7));
+    expect(error).toMatchObject({ serverMessage: errMsg, outcome: 'refused' });
+    expect(error.message).toContain(shown);
+    expect(error.message).not.toMatch(/\p{Cc}/u);
+    expect(error.message.length).toBeLessThan(500);
+  });
+
+  it('names the controllers that were passed over', async () => {
+    const dead = await deadEndpoint();
+    await using standby = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(2027) }));
+    await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(2002) }));
+    const controllers = [dead, standby.endpoint, peer.endpoint];
+    const error = await failureOf(clientOf(controllers).killJob(7));
+    expect(error).toMatchObject({ number: 2002, outcome: 'refused', peer: peer.peer });
+    expect(error.message).toContain(`was refused by ${peer.peer}`);
+    const [, before = ''] = error.message.split(' Passed over before: ');
+    expect(before).toContain(`127.0.0.1:${dead.port}`);
+    expect(before).toContain(`${standby.peer} is on standby`);
+    const alone = await failureOf(clientOf([peer.endpoint]).killJob(7));
+    expect(alone.message).not.toContain('Passed over');
   });
 
   it('0xffffffff is -1, SLURM_ERROR; no look at the job could make it certain', async () => {
@@ -436,7 +536,7 @@ describe('a reroute', () => {
         );
         return replyOf('RESPONSE_SLURM_REROUTE_MSG', fromHex(line?.hex ?? expect.fail('no golden reroute')));
       },
-      ':',
+      ', port ',
     ],
     [
       'to a step manager',
@@ -447,7 +547,7 @@ describe('a reroute', () => {
           { workingClusterRec: null, stepmgr: 'node1' },
           { release: '24.05' },
         ),
-      'the step manager on node1',
+      'the step manager on "node1"',
     ],
     [
       'to nowhere',
@@ -473,7 +573,7 @@ describe('a reroute', () => {
     expect(error.message).not.toMatch(/null|undefined/);
     if (release === '22.05') {
       const { body } = decodeFrame(bytes());
-      const host = /belongs to (.*):\d+\./.exec(error.message)?.[1];
+      const host = /belongs to "(.*)", port \d+\./.exec(error.message)?.[1];
       expect(host).toBeTruthy();
       expect(Buffer.from(body).includes(Buffer.from(`${host}\0`))).toBe(true);
     }

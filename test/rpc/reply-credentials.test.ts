@@ -88,6 +88,19 @@ for (const release of RELEASE_NAMES) {
       }
     });
 
+    it('signed by a stranger for another message: it is the stranger who is named', async () => {
+      const payload = payloadOf(release, 8002);
+      const error = await distrusted(signed({ signer: CALLER, payload }), { release });
+      expect(error.message).toContain(
+        `made by uid ${CALLER}, which is none of 0, ${SLURM_USER}, ${SLURMD_USER}`,
+      );
+      expect(error.message).not.toContain('another message');
+    });
+
+    it('that is believed has no answers of other nodes, and nobody was passed over', async () => {
+      expect(await answered(signed({}), { release })).toMatchObject({ returnList: [], passedOver: [] });
+    });
+
     const old = !isAtLeast(release, '22.05');
     it(`with an empty payload: ${old ? 'believed, as old daemons bind nothing' : 'unknown'}`, async () => {
       const bytes = signed({ payload: new Uint8Array(0) });

@@ -5,6 +5,7 @@ import {
   decodeBody,
   decodeFrame,
   type Endpoint,
+  isAtLeast,
   isPayloadOf,
   isSlurmError,
   type MessageName,
@@ -19,7 +20,7 @@ noStrayTrouble();
 
 const ENDPOINT: Endpoint = { host: '127.0.0.1', port: 6817 };
 const RUNS = 200;
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 15_000;
 
 type Ending = 'FIN' | 'RST';
 
@@ -84,7 +85,9 @@ function saysItWasNotLookedAt(bytes: Uint8Array, release: Release): boolean {
   try {
     const frame = decodeFrame(frameOf(bytes));
     if (frame.release === release || frame.messageName !== 'RESPONSE_SLURM_RC') return false;
-    return [1007, 13000].includes(decodeBody('RESPONSE_SLURM_RC', frame.release, frame.body).returnCode);
+    const { returnCode } = decodeBody('RESPONSE_SLURM_RC', frame.release, frame.body);
+    // Before 23.02 the first contact has shown the version, so that a stranger's word on it is no proof.
+    return returnCode === 13000 || (returnCode === 1007 && isAtLeast(release, '23.02'));
   } catch {
     return false;
   }
@@ -100,9 +103,7 @@ async function judge(
   const chunks = marks.slice(1).map((mark, i) => bytes.subarray(marks[i], mark));
   const { transport, opened } = peerInMemory(release, chunks, ending);
   const client = clientOf([ENDPOINT], { release, transport, timeoutMs: DEADLINE_MS });
-  const started = performance.now();
   const settled = await client.killJob(7, 'SIGTERM').catch((error) => error);
-  expect(performance.now() - started).toBeLessThan(DEADLINE_MS);
   expect(opened.closed).toBe(opened.count);
 
   const truth = believable(bytes, release);
@@ -113,6 +114,8 @@ async function judge(
   }
   expect(settled).toMatchObject({ rpc: 'REQUEST_KILL_JOB', peer: '127.0.0.1:6817', protocol: release });
   expect(settled.code).not.toBe('SLURMWIRE_INTERNAL');
+  // Nothing hangs: the peer has said all it has to say and closed.
+  expect(settled.code).not.toBe('SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT');
   expect(['refused', 'unknown']).toContain(settled.outcome);
   if (settled.outcome === 'refused') {
     if (truth === null) expect(saysItWasNotLookedAt(bytes, release)).toBe(true);
@@ -129,11 +132,12 @@ const cuts = fc.array(fc.nat(600), { maxLength: 6 });
 
 for (const release of ['20.11', '22.05', '24.11'] as const) {
   const replies = fc
-    .constantFrom(0, 2002, 2017, 2020, 1007)
+    .constantFrom(0, 2002, 2017, 2020, 1007, 13000)
     .chain((number) =>
       fc.constantFrom(
         rc(number, { release }),
         reply('RESPONSE_SLURM_RC_MSG', { returnCode: number, errMsg: 'text' }, { release }),
+        rc(number, { release: '26.11', signer: null }),
       ),
     );
 

@@ -4,12 +4,17 @@ import {
   encodeBody,
   encodeFrame,
   isAtLeast,
+  isMessageName,
   type MessageInput,
   type MessageName,
+  type MessageRecord,
+  messageTypeName,
   messageTypeNumber,
   payloadDigest,
   type Release,
 } from '../../../src/protocol/index.js';
+import { messageType } from '../../../src/protocol/messages/index.js';
+import { exampleOf, settled } from '../../support/description.js';
 import { CALLER, SLURM_USER, sealCredential } from './fake-auth.js';
 import type { PeerConnection, PeerRequest, Script } from './scripted-peer.js';
 
@@ -48,6 +53,24 @@ export function reply<N extends MessageName>(
 
 export function rc(number: number, details: ReplyDetails = {}): Uint8Array {
   return reply('RESPONSE_SLURM_RC', { returnCode: number >>> 0 }, details);
+}
+
+/** The answer to a look: so many job records with something in every field. */
+export function jobInfo(count: number, details: ReplyDetails = {}): Uint8Array {
+  const { release = '22.05' } = details;
+  const type = messageType('RESPONSE_JOB_INFO');
+  const { jobs, ...rest } = exampleOf(type, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
+  const record = settled(type, { ...rest, jobs: Array(count).fill(jobs?.[0]) }, release);
+  return reply('RESPONSE_JOB_INFO', record as MessageInput<'RESPONSE_JOB_INFO'>, details);
+}
+
+/** A reply of a kind that Slurm knows and this library has no description of, whichever that is by now. */
+export function undescribedReply(details: ReplyDetails = {}): { name: string; bytes: Uint8Array } {
+  const { release = '22.05' } = details;
+  const names = Array.from({ length: 10_000 }, (_, type) => messageTypeName(type, release));
+  const name = names.find((one) => one?.startsWith('RESPONSE_') && !isMessageName(one));
+  if (typeof name !== 'string') throw new Error('every reply is described: take a number that is none');
+  return { name, bytes: replyOf(name, new Uint8Array(), details) };
 }
 
 /** What a script does with one request. */

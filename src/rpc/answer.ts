@@ -1,0 +1,117 @@
+/** What the controller's verbs share: reading the one number of an answer, and looking at what it may stand for. */
+import type { CallContext } from '../protocol/authenticator.js';
+import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import type { MessageName } from '../protocol/messages/index.js';
+import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
+import type { Release } from '../protocol/release.js';
+import { SlurmProtocolError, SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import type { ControllerLink } from './controller-link.js';
+import type { Reply } from './reply.js';
+
+/** What a request that was answered says of itself. */
+export interface Answered {
+  /** The job or step as it was named: `1234_[1-10]`, `1234.0`. */
+  readonly target: string;
+  readonly rpc: MessageName;
+  /** `host:port` of the controller that answered. */
+  readonly peer: string;
+  /** Release whose protocol was spoken. */
+  readonly protocol: Release;
+  /** Whether a credential proved who answered: see `ReplyOf.authenticated`. */
+  readonly authenticated: boolean;
+  /** Milliseconds of the exchange. */
+  readonly elapsedMs: number;
+}
+
+/** The hint of an outcome that stays `unknown` although there was an answer. */
+export const UNCERTAIN =
+  'That does not prove that nothing was done (one number may stand for many jobs, such as those of an array): look at the target before you send it again.';
+
+/** Which request it is that was answered. */
+export interface Asked {
+  readonly rpc: MessageName;
+  readonly repeatable: boolean;
+}
+
+/**
+ * The number that was answered.
+ *
+ * @throws SlurmServerError `SLURMWIRE_REROUTED`; SlurmProtocolError for an answer that carries no number.
+ */
+export function verdict(
+  reply: Reply,
+  { rpc, repeatable }: Asked,
+): { number: number; message: string | null } {
+  const { peer, protocol } = reply;
+  switch (reply.name) {
+    case 'RESPONSE_SLURM_RC':
+      return { number: signedReturnCode(reply.record.returnCode), message: null };
+    case 'RESPONSE_SLURM_RC_MSG':
+      return { number: signedReturnCode(reply.record.returnCode), message: reply.record.errMsg };
+    case 'RESPONSE_SLURM_REROUTE_MSG': {
+      const { workingClusterRec: cluster, stepmgr } = reply.record;
+      const where =
+        cluster !== null
+          ? `${showValue(cluster.controlHost)}, port ${cluster.controlPort}`
+          : stepmgr !== null
+            ? `the step manager on ${showValue(stepmgr)}`
+            : 'another controller, without saying which';
+      throw new SlurmServerError(`${peer} did nothing and says that ${rpc} belongs to ${where}.`, {
+        code: 'SLURMWIRE_REROUTED',
+        errno: 'EREMOTE',
+        outcome: 'refused',
+        peer,
+        rpc,
+        protocol,
+        phase: 'wait',
+        hint: 'This version of slurmwire does not follow: connect to that controller.',
+      });
+    }
+    default:
+      throw new SlurmProtocolError(`the reply to ${rpc} is a ${reply.name}`, {
+        code: 'SLURM_UNEXPECTED_MSG_ERROR',
+        errno: 'EPROTO',
+        outcome: 'unknown',
+        peer,
+        rpc,
+        protocol,
+        phase: 'decode',
+        retryable: repeatable,
+      });
+  }
+}
+
+/** What a look at a job showed. */
+export interface JobLook {
+  /** How many job records the id stands for: more than one for an array or a het leader; `null` where the answer does not say. */
+  readonly records: number | null;
+  readonly reply: Reply;
+}
+
+/** Looks for a job's records: a read without side effect. */
+export async function lookForJob(
+  link: ControllerLink,
+  jobId: number,
+  protocol: Release,
+  context: CallContext,
+): Promise<JobLook> {
+  const record = { jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
+  const reply = await link.call({ name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
+  return { records: recordsIn(reply, protocol), reply };
+}
+
+function recordsIn(reply: Reply, protocol: Release): number | null {
+  if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.recordCount;
+  if (reply.name !== 'RESPONSE_SLURM_RC') return null;
+  const { code } = errorMeaning(signedReturnCode(reply.record.returnCode), protocol);
+  return code === 'ESLURM_INVALID_JOB_ID' ? 0 : null;
+}
+
+export function sluidTooOld(text: string, release: Release): SlurmUsageError {
+  return new SlurmUsageError(`job ${text} is a sluid, which protocol ${release} does not know.`, {
+    code: 'SLURMWIRE_NOT_IN_RELEASE',
+    field: 'job',
+    value: text,
+    hint: 'Controllers take sluids from 26.05 on: give the job number.',
+  });
+}

@@ -1,0 +1,37 @@
+/** Checks of what callers pass in. Callers in plain JavaScript may pass anything. All throw SlurmUsageError `SLURMWIRE_BAD_OPTION`. */
+import { SlurmUsageError } from '../protocol/slurm-error.js';
+
+/** Refuses what is no object, and names that are not options: a misspelt one that is dropped would signal others than were meant. */
+export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw badOption('options', options, 'is not an object');
+  const foreign = Object.keys(options).find((name) => !known.includes(name));
+  if (foreign === undefined) return;
+  const value = (options as Record<string, unknown>)[foreign];
+  throw badOption(foreign, value, `is no option of ${call}()`, `It has ${known.join(', ')}.`);
+}
+
+/** Refuses what is no uid. 0xffffffff is none: it is how C says "nobody in particular". */
+export function checkUid(field: string, value: number | null | undefined): void {
+  if (value === undefined || value === null) return;
+  if (Number.isInteger(value) && value >= 0 && value < 0xffffffff) return;
+  throw badOption(field, value, 'is not a uid');
+}
+
+export function checkBoolean(field: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw badOption(field, value, 'is neither true nor false');
+}
+
+/** Refuses what is no AbortSignal. By its shape: a signal may come from another realm, such as a test environment's. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined) return;
+  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return;
+  const hint = 'The Unix signal is the second argument; the option named signal aborts the call.';
+  throw badOption('signal', signal, 'is not an AbortSignal', hint);
+}
+
+export function badOption(field: string, value: unknown, why: string, hint?: string): SlurmUsageError {
+  return new SlurmUsageError(`${field} ${why}.`, { code: 'SLURMWIRE_BAD_OPTION', field, value, hint });
+}

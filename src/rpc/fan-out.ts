@@ -1,0 +1,297 @@
+/**
+ * One message to many slurmds, each of which answers for itself.
+ *
+ * Few nodes are contacted directly; many through Slurm's own forwarding tree. A branch whose root was never connected is taken over:
+ * its other nodes are reached without it. After that nothing is sent again, for the root may have passed it on.
+ */
+import { BAD_HOSTLIST, MAX_HOSTS, uniqueSorted } from '../config/index.js';
+import type { CallContext } from '../protocol/authenticator.js';
+import { encodeBody } from '../protocol/body.js';
+import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import type { ReturnItem } from '../protocol/header.js';
+import { type MessageInput, type MessageName, messageNameOf } from '../protocol/messages/index.js';
+import type { NodeResult } from '../protocol/node-result.js';
+import type { Release } from '../protocol/release.js';
+import { isSlurmError, type SlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
+import { type Endpoint, showEndpoint } from '../protocol/transport.js';
+import { callFailure } from './call-failure.js';
+import { Deadline } from './deadline.js';
+import { type ExchangeSetup, exchange, type Request } from './exchange.js';
+import {
+  type Branch,
+  branchWaitMs,
+  checkForward,
+  forwardBlock,
+  planTree,
+  type TreePlan,
+  type TreeTimes,
+} from './forward-tree.js';
+import { refuseUnsafe } from './guard.js';
+import { Limiter } from './limiter.js';
+import type { Reply } from './reply.js';
+
+/** What a fan-out needs beside the nodes. */
+export interface FanOutSetup extends ExchangeSetup {
+  readonly addressOf: (node: string) => Endpoint | null;
+  readonly treeWidth: number;
+  readonly messageTimeoutMs: number;
+  /** `direct`: no forwarding at all. `tree`: Slurm's tree. `auto`: directly up to {@link DIRECT_LIMIT} nodes. */
+  readonly strategy: 'auto' | 'direct' | 'tree';
+  /** Uid for which credentials are made; `null` for anybody. */
+  readonly restrictUid: number | null;
+  /** Shared by fan-outs that run side by side; left out for one alone. */
+  readonly limiter?: Limiter | undefined;
+}
+
+/** Up to so many nodes are contacted directly: as many connections as TreeWidth of most clusters would open anyway. */
+export const DIRECT_LIMIT = 32;
+/** Connections open at a time. */
+export const MAX_CONNECTIONS = 64;
+
+/** A message for slurmds. */
+export interface NodeMessage<N extends MessageName> {
+  readonly name: N;
+  readonly record: MessageInput<N>;
+  readonly release: Release;
+  readonly repeatable: boolean;
+  /** Name of what is meant, for the results. */
+  readonly target: string;
+}
+
+/**
+ * Sends the message to every node.
+ *
+ * @param nodes each name once.
+ * @returns one result per node, in the order given. Trouble with a node is a result, not a rejection.
+ * @throws SlurmUsageError, SlurmProtocolError when the message cannot be sent at all.
+ */
+export async function fanOut<N extends MessageName>(
+  setup: FanOutSetup,
+  message: NodeMessage<N>,
+  nodes: readonly string[],
+  context: CallContext,
+): Promise<NodeResult[]> {
+  const { name, record, release, repeatable } = message;
+  if (nodes.length === 0) return [];
+  checkNodes(nodes);
+  const body = encodeBody(name, release, record);
+  refuseUnsafe(name, release, body, 0);
+  const request = { name, release, body, flags: 0, restrictUid: setup.restrictUid, repeatable };
+  const run = new FanOutRun(setup, request, message.target, context);
+  const isDirect = setup.strategy === 'direct' || (setup.strategy === 'auto' && nodes.length <= DIRECT_LIMIT);
+  await run.reach(isDirect ? directPlan(nodes) : planTree(nodes, setup.treeWidth));
+  return nodes.map((node) => run.resultOf(node));
+}
+
+/**
+ * Refuses what is no list of nodes, before anything is sent to any of them.
+ *
+ * @throws SlurmUsageError `SLURMWIRE_BAD_HOSTLIST` for a name that Slurm would read as something else, a node that stands there twice, or
+ * more nodes than a cluster can have.
+ */
+export function checkNodes(nodes: readonly string[]): void {
+  const bad = (why: string, value: unknown) =>
+    new SlurmUsageError(`nodes ${why}.`, { code: BAD_HOSTLIST, field: 'nodes', value });
+  if (nodes.length > MAX_HOSTS) throw bad(`are more than the ${MAX_HOSTS} of Slurm`, nodes.length);
+  if (uniqueSorted(nodes).length === nodes.length) return;
+  const twice = nodes.find((node, index) => nodes.indexOf(node) !== index);
+  throw bad('name a node twice, which would get the message twice', twice);
+}
+
+function directPlan(nodes: readonly string[]): TreePlan {
+  return { branches: nodes.map((root) => ({ root, below: [] })), depth: 1, width: 1 };
+}
+
+class FanOutRun {
+  readonly #setup: FanOutSetup;
+  readonly #request: Omit<Request, 'endpoint'>;
+  readonly #target: string;
+  readonly #context: CallContext;
+  readonly #limiter: Limiter;
+  readonly #results = new Map<string, NodeResult>();
+  readonly #startedAt = performance.now();
+
+  constructor(setup: FanOutSetup, request: Omit<Request, 'endpoint'>, target: string, context: CallContext) {
+    this.#setup = setup;
+    this.#limiter = setup.limiter ?? new Limiter(MAX_CONNECTIONS);
+    this.#request = request;
+    this.#target = target;
+    this.#context = context;
+  }
+
+  resultOf(node: string): NodeResult {
+    const result = this.#results.get(node);
+    if (result === undefined) throw new TypeError(`no result for node ${node}`);
+    return result;
+  }
+
+  async reach(plan: TreePlan): Promise<void> {
+    await Promise.all(plan.branches.map((branch) => this.#reachBranch(branch, plan)));
+  }
+
+  async #reachBranch(branch: Branch, plan: TreePlan): Promise<void> {
+    const { root, below } = branch;
+    const endpoint = this.#setup.addressOf(root);
+    const trouble = endpoint === null ? noAddress(root) : await this.#ask({ ...branch, endpoint }, plan);
+    if (trouble === null) return;
+    const reached = trouble.outcome !== 'not-sent';
+    const said = trouble.outcome === 'refused' ? 'refused' : 'unknown';
+    this.#note(root, { outcome: reached ? said : 'not-sent', ...told(trouble), via: null });
+    if (below.length === 0) return;
+    if (reached || trouble.phase !== 'connect' || this.#context.signal.aborted) {
+      // The root may have passed it on, or trouble that is not the root's would meet the others too.
+      for (const node of below) {
+        this.#note(node, {
+          outcome: reached ? 'unknown' : 'not-sent',
+          ...told(trouble),
+          via: reached ? root : null,
+          // Whatever trouble the forwarders below had, nobody told of it.
+          perhapsTwice: reached && forwardsFurther(branch, plan),
+        });
+      }
+      return;
+    }
+    await this.reach(planTree(below, plan.width));
+  }
+
+  /** Sends to one slurmd; notes all results of its branch, or returns why there are none. */
+  async #ask(
+    { endpoint, ...branch }: Branch & { endpoint: Endpoint },
+    plan: TreePlan,
+  ): Promise<NodeTrouble | null> {
+    const times: TreeTimes = {
+      hopTimeoutMs: this.#setup.messageTimeoutMs,
+      messageTimeoutMs: this.#setup.messageTimeoutMs,
+    };
+    const forward = forwardBlock(branch, plan, this.#request.release, times);
+    checkForward(forward, this.#request.release);
+    try {
+      return await this.#limiter.run(async () => {
+        const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);
+        try {
+          const request = forward === undefined ? this.#request : { ...this.#request, forward };
+          this.#noteReply(branch, plan, await exchange(this.#setup, { ...request, endpoint }, deadline));
+          return null;
+        } finally {
+          deadline.dispose();
+        }
+      });
+    } catch (error) {
+      if (isSlurmError(error)) return this.#ended(error, endpoint);
+      throw error;
+    }
+  }
+
+  /** To the deadline of one branch, that of the whole call looks like the caller's abort: here it gets its own name back. */
+  #ended(error: SlurmError, endpoint: Endpoint): SlurmError {
+    const { reason } = this.#context.signal;
+    if (error.code !== 'SLURMWIRE_ABORTED' || !isSlurmError(reason) || reason.code === error.code)
+      return error;
+    const { name: rpc, release: protocol, repeatable } = this.#request;
+    const progress = { phase: error.phase ?? 'wait', sent: error.outcome !== 'not-sent' };
+    return callFailure(reason, progress, { peer: showEndpoint(endpoint), rpc, protocol, repeatable });
+  }
+
+  #noteReply(branch: Branch, plan: TreePlan, reply: Reply): void {
+    const { root, below } = branch;
+    this.#note(root, { ...this.#answer(reply.name, reply.record), via: null });
+    const items = new Map<string, Said[]>(below.map((node) => [node, []]));
+    for (const item of reply.returnList) items.get(item.nodeName ?? '')?.push(this.#said(item, root));
+    for (const said of items.values()) if (said.length === 0) said.push(notTold(root));
+
+    // A forwarder that has lost one below it contacts that one's nodes itself: all but the lost one may get the message again.
+    const lost = [...items].filter(([, said]) => said.some(({ isLost }) => isLost)).map(([node]) => node);
+    const isResent = (node: string) =>
+      forwardsFurther(branch, plan) && (lost.length > 1 || (lost.length === 1 && lost[0] !== node));
+    for (const [node, said] of items) {
+      const { isLost: _, ...surest } = said.reduce(surer);
+      const tries = said.filter(({ outcome }) => outcome !== 'not-sent').length;
+      const perhapsTwice = tries > 1 || isResent(node);
+      // One forwarder could not reach it, but another that was lost may have.
+      const outcome = surest.outcome === 'not-sent' && isResent(node) ? 'unknown' : surest.outcome;
+      this.#note(node, { ...surest, outcome, via: root, perhapsTwice });
+    }
+  }
+
+  /** What an item of a return list says of its node. */
+  #said({ err, type, body }: ReturnItem, via: string): Said {
+    const { release } = this.#request;
+    if (err === 0) return { ...this.#answer(messageNameOf(type, release), body), isLost: false };
+    const { code, text } = errorMeaning(err, release);
+    const isLost = !provesNotSent(code);
+    const message = `Node ${via} could not get its answer: ${text}`;
+    return { outcome: isLost ? 'unknown' : 'not-sent', number: err, code, message, isLost };
+  }
+
+  /** What the answer of a slurmd says. */
+  #answer(name: string | null, record: unknown): Answer {
+    if (name !== 'RESPONSE_SLURM_RC' && name !== 'RESPONSE_SLURM_RC_MSG') {
+      const message = 'The answer is none that the message can have.';
+      return { outcome: 'unknown', number: null, code: 'SLURM_UNEXPECTED_MSG_ERROR', message };
+    }
+    const number = signedReturnCode((record as { returnCode: number }).returnCode);
+    if (number === 0) return { outcome: 'accepted', number, code: null, message: null };
+    const { code, text } = errorMeaning(number, this.#request.release);
+    // -1 does not say whether anything was done.
+    return { outcome: number === -1 ? 'unknown' : 'refused', number, code, message: text };
+  }
+
+  #note(
+    node: string,
+    result: Omit<NodeResult, 'node' | 'target' | 'elapsedMs' | 'perhapsTwice'> & { perhapsTwice?: boolean },
+  ): void {
+    const elapsedMs = performance.now() - this.#startedAt;
+    this.#results.set(node, { node, target: this.#target, elapsedMs, perhapsTwice: false, ...result });
+  }
+}
+
+type NodeTrouble = Pick<SlurmError, 'outcome' | 'code' | 'message'> & {
+  readonly phase?: SlurmError['phase'];
+  readonly number?: number | undefined;
+};
+
+function told({ code, message, number }: NodeTrouble): {
+  number: number | null;
+  code: string;
+  message: string;
+} {
+  return { number: number ?? null, code, message };
+}
+
+function noAddress(node: string): NodeTrouble {
+  const message = `The address of node ${node} is not known.`;
+  return { outcome: 'not-sent', code: 'SLURM_UNKNOWN_FORWARD_ADDR', message, phase: 'connect' };
+}
+
+type Answer = Pick<NodeResult, 'outcome' | 'number' | 'code' | 'message'>;
+
+interface Said extends Answer {
+  /** The node may have got the message, and a forwarder did not get its answer. */
+  readonly isLost: boolean;
+}
+
+/** Of two things said of one node: what it did counts most, and what proves nothing more than a proof of the contrary elsewhere. */
+function surer(a: Said, b: Said): Said {
+  return SURENESS.indexOf(a.outcome) <= SURENESS.indexOf(b.outcome) ? a : b;
+}
+const SURENESS: readonly NodeResult['outcome'][] = ['accepted', 'unknown', 'refused', 'not-sent'];
+
+function notTold(via: string): Said {
+  const message = `Node ${via} took the message for it and did not say what became of it.`;
+  const code = 'SLURM_COMMUNICATIONS_RECEIVE_ERROR';
+  return { outcome: 'unknown', number: null, code, message, isLost: true };
+}
+
+/** True when a node below the root passes the message on to others in its turn. */
+function forwardsFurther({ below }: Branch, { width }: TreePlan): boolean {
+  return below.length > width;
+}
+
+/** A forwarder's error for a node that shows that the message never left for it: nobody listening, or no address. */
+function provesNotSent(code: string): boolean {
+  return (
+    code === 'SLURM_COMMUNICATIONS_CONNECTION_ERROR' ||
+    code === 'SLURM_UNKNOWN_FORWARD_ADDR' ||
+    code === 'ECONNREFUSED'
+  );
+}

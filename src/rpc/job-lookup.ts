@@ -1,0 +1,137 @@
+/** What the controller knows of a job or its steps: reads without side effect. */
+import type { CallContext } from '../protocol/authenticator.js';
+import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import type { ParsedJobId } from '../protocol/job-id.js';
+import type { JobRecord } from '../protocol/messages/job-record.js';
+import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
+import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
+import { NO_VAL } from '../protocol/sentinels.js';
+import { SlurmProtocolError, SlurmServerError } from '../protocol/slurm-error.js';
+import type { ControllerLink } from './controller-link.js';
+import type { Reply } from './reply.js';
+
+/**
+ * The job records an id stands for: one for a plain job, several for an array or a het leader; those that the id names, for a task,
+ * a range or a component. Empty where the controller knows none.
+ */
+export async function jobRecords(
+  link: ControllerLink,
+  job: ParsedJobId,
+  context: CallContext,
+): Promise<JobRecord[]> {
+  const record = { jobId: job.jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
+  const reply = await link.call({ name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
+  if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.jobs.filter((found) => isMeant(found, job));
+  if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
+  throw lookupFailed(reply, 'REQUEST_JOB_INFO_SINGLE', job.text);
+}
+
+/** The steps of one job record; of all its step numbers when `stepId` is NO_VAL. Several records for a het step. */
+export async function stepRecords(
+  link: ControllerLink,
+  jobId: number,
+  stepId: number,
+  context: CallContext,
+): Promise<JobStepRecord[]> {
+  const record = { stepId: { jobId, stepId, stepHetComp: NO_VAL }, showFlags: SHOW_FLAGS.SHOW_ALL };
+  const reply = await link.call({ name: 'REQUEST_JOB_STEP_INFO', record, repeatable: true }, context);
+  if (reply.name !== 'RESPONSE_JOB_STEP_INFO') {
+    if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
+    throw lookupFailed(reply, 'REQUEST_JOB_STEP_INFO', String(jobId));
+  }
+  const managed = reply.record.stepmgrJobs?.[0];
+  if (managed !== undefined) throw managedElsewhere(reply, jobId, managed.stepmgr);
+  const wanted = (found: JobStepRecord) => stepId === NO_VAL || found.stepId.stepId === stepId;
+  return reply.record.jobSteps.filter((found) => found.stepId.jobId === jobId && wanted(found));
+}
+
+/** The error a reply carries, or `null` for a reply that is none. */
+export function refusalOf(reply: Reply): { number: number; code: string } | null {
+  if (reply.name !== 'RESPONSE_SLURM_RC' && reply.name !== 'RESPONSE_SLURM_RC_MSG') return null;
+  const number = signedReturnCode(reply.record.returnCode);
+  return { number, code: errorMeaning(number, reply.protocol).code };
+}
+
+function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean {
+  switch (kind) {
+    case 'job':
+      return found.jobId === jobId || found.arrayJobId === jobId || found.hetJobId === jobId;
+    case 'whole-array':
+      return found.arrayJobId === jobId;
+    case 'sluid':
+      return true;
+    case 'array-task': {
+      const task = text.slice(text.indexOf('_') + 1);
+      return found.arrayJobId === jobId && tasksOf(found).some((own) => String(own) === task);
+    }
+    case 'array-tasks': {
+      const ranges = text.slice(text.indexOf('[') + 1, -1);
+      return found.arrayJobId === jobId && tasksOf(found).some((own) => isInRanges(own, ranges));
+    }
+    case 'het-component':
+      return found.hetJobId === jobId && `${jobId}+${found.hetJobOffset}` === text;
+  }
+}
+
+/** The array tasks a record stands for: its own, or those that have not been split off yet and are all pending. */
+function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
+  if (arrayTaskId !== NO_VAL) return [arrayTaskId];
+  // A mask on the wire: bit n is task n, the last digit has the lowest four.
+  const digits = /^0x([0-9a-f]+)$/i.exec(arrayTaskStr ?? '')?.[1] ?? '';
+  return [...digits].reverse().flatMap((digit, index) => {
+    const bits = Number.parseInt(digit, 16);
+    return [0, 1, 2, 3].filter((bit) => (bits >> bit) & 1).map((bit) => 4 * index + bit);
+  });
+}
+
+/** True when `1-3,7,10-20:5` names the task. */
+function isInRanges(task: number, ranges: string): boolean {
+  return ranges.split(',').some((range) => {
+    const [span = '', step = '1'] = range.split(':');
+    const [low = '', high = low] = span.split('-');
+    return task >= Number(low) && task <= Number(high) && (task - Number(low)) % Number(step) === 0;
+  });
+}
+
+function lookupFailed(reply: Reply, rpc: string, target: string): Error {
+  const { peer, protocol } = reply;
+  const refusal = refusalOf(reply);
+  if (refusal === null || refusal.number === 0) {
+    return new SlurmProtocolError(`the reply to ${rpc} is a ${reply.name}`, {
+      code: 'SLURM_UNEXPECTED_MSG_ERROR',
+      errno: 'EPROTO',
+      outcome: 'not-sent', // a lookup changes nothing, and nothing else was sent
+      peer,
+      rpc,
+      protocol,
+      phase: 'decode',
+    });
+  }
+  const { errno, text, retryable } = errorMeaning(refusal.number, protocol);
+  return new SlurmServerError(`${peer} does not tell about ${target}: ${text}`, {
+    ...refusal,
+    errno,
+    outcome: 'not-sent',
+    peer,
+    rpc,
+    protocol,
+    phase: 'wait',
+    retryable,
+  });
+}
+
+function managedElsewhere({ peer, protocol }: Reply, jobId: number, host: string | null): SlurmServerError {
+  return new SlurmServerError(
+    `the steps of job ${jobId} are managed by ${host ?? 'a host of its own'} and not by ${peer}.`,
+    {
+      code: 'SLURMWIRE_REROUTED',
+      errno: 'EREMOTE',
+      outcome: 'not-sent',
+      peer,
+      rpc: 'REQUEST_JOB_STEP_INFO',
+      protocol,
+      phase: 'wait',
+      hint: 'This version of slurmwire does not follow jobs started with --stepmgr: use killJobStep.',
+    },
+  );
+}
