@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { prepare, releaseNames } from '../../lab/cluster.js';
 import { LabUnavailableError } from '../../lab/lab-error.js';
 import { requireRoot } from '../../lab/namespace.js';
 import { ensurePackages } from '../../lab/packages.js';
@@ -28,6 +29,8 @@ async function findLabTrouble(): Promise<string | null> {
   try {
     await ensurePackages(wanted, { install: true, log: (line) => console.log(line) });
     requireRoot();
+    // The other releases live in roots of their own, built once and kept outside the checkout (a minute and a half).
+    await Promise.all(releaseNames.map((release) => prepare({ release, log: (line) => console.log(line) })));
     return null;
   } catch (error) {
     if (!(error instanceof LabUnavailableError) || process.env.CI) throw error;
