@@ -257,7 +257,8 @@ export class SlurmClient implements AsyncDisposable {
    * refuse), of a heterogeneous job for the leader.
    * @param message 1 to 8191 bytes of UTF-8 without NUL; slurmstepd cuts longer ones.
    * @param options `timeoutMs` defaults to twice MessageTimeout: first contact and the request.
-   * @returns when the controller has accepted. It is not told whether the text arrives: a job without a batch script has nowhere to write it.
+   * @returns when the controller has accepted. Whether the text arrives it is not told: it is lost where the script has not begun yet, and a
+   * job without a batch script has nowhere to write it.
    * @throws as `killJob`.
    */
   notify(job: JobId, message: string, options: CallOptions = {}): Promise<JobControlAccepted> {

@@ -16,7 +16,10 @@ echo $$ >> pids.$SLURM_JOB_ID
 while :; do sleep 0.1; done
 `;
 
-describeLive('killing on a live 22.05', {}, (live) => {
+// Heterogeneous jobs are started by the backfill scheduler alone, which by default looks every 30 s.
+const parameters = { SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
+
+describeLive('killing on a live 22.05', { parameters }, (live) => {
   /** Submits LISTENING_JOB on two nodes and waits until shell and both tasks listen. */
   async function listeningJob(): Promise<number> {
     const { cluster, run, output } = live();
