@@ -2,12 +2,19 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { ParsedJobId } from '../protocol/job-id.js';
+import type { MessageName } from '../protocol/messages/index.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { SlurmProtocolError, SlurmServerError } from '../protocol/slurm-error.js';
-import type { ControllerLink } from './controller-link.js';
+import {
+  isSlurmError,
+  restate,
+  SlurmProtocolError,
+  SlurmServerError,
+  SlurmTimeoutError,
+} from '../protocol/slurm-error.js';
+import type { ControllerCall, ControllerLink } from './controller-link.js';
 import type { Reply } from './reply.js';
 
 /**
@@ -20,7 +27,7 @@ export async function jobRecords(
   context: CallContext,
 ): Promise<JobRecord[]> {
   const record = { jobId: job.jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
-  const reply = await link.call({ name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
+  const reply = await lookUp(link, { name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
   if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.jobs.filter((found) => isMeant(found, job));
   if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
   throw lookupFailed(reply, 'REQUEST_JOB_INFO_SINGLE', job.text);
@@ -34,7 +41,7 @@ export async function stepRecords(
   context: CallContext,
 ): Promise<JobStepRecord[]> {
   const record = { stepId: { jobId, stepId, stepHetComp: NO_VAL }, showFlags: SHOW_FLAGS.SHOW_ALL };
-  const reply = await link.call({ name: 'REQUEST_JOB_STEP_INFO', record, repeatable: true }, context);
+  const reply = await lookUp(link, { name: 'REQUEST_JOB_STEP_INFO', record, repeatable: true }, context);
   if (reply.name !== 'RESPONSE_JOB_STEP_INFO') {
     if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
     throw lookupFailed(reply, 'REQUEST_JOB_STEP_INFO', String(jobId));
@@ -43,6 +50,27 @@ export async function stepRecords(
   if (managed !== undefined) throw managedElsewhere(reply, jobId, managed.stepmgr);
   const wanted = (found: JobStepRecord) => stepId === NO_VAL || found.stepId.stepId === stepId;
   return reply.record.jobSteps.filter((found) => found.stepId.jobId === jobId && wanted(found));
+}
+
+/**
+ * A read on the way to something else. However it fails, nothing of that has been sent.
+ *
+ * @throws SlurmError, always with outcome `not-sent`.
+ */
+export async function lookUp<N extends MessageName>(
+  link: ControllerLink,
+  call: ControllerCall<N>,
+  context: CallContext,
+): Promise<Reply> {
+  try {
+    return await link.call(call, context);
+  } catch (error) {
+    if (!isSlurmError(error) || error.outcome === 'not-sent') throw error;
+    // The hint of a deadline is about a request that may have been acted on.
+    const hint = error instanceof SlurmTimeoutError ? undefined : error.hint;
+    const summary = `the lookup failed, and nothing else was sent: ${error.summary}`;
+    throw restate(error, summary, { outcome: 'not-sent', hint });
+  }
 }
 
 /** The error a reply carries, or `null` for a reply that is none. */

@@ -7,6 +7,7 @@ import { isSlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
+import { lookUp } from './job-lookup.js';
 
 /**
  * Tells where a node's slurmd listens: an endpoint, `'host:port'` (default port 6818), or `null` to have it looked up in slurm.conf or at
@@ -91,12 +92,13 @@ async function askController(
   const calls =
     missing.length <= SINGLE_LOOKUPS
       ? missing.map((nodeName) =>
-          link.call(
+          lookUp(
+            link,
             { name: 'REQUEST_NODE_INFO_SINGLE', record: { nodeName, showFlags }, repeatable: true },
             context,
           ),
         )
-      : [link.call({ name: 'REQUEST_NODE_INFO', record: { showFlags }, repeatable: true }, context)];
+      : [lookUp(link, { name: 'REQUEST_NODE_INFO', record: { showFlags }, repeatable: true }, context)];
   // All of them to their end: nothing of a call outlives the call.
   const answers = await Promise.allSettled(calls);
   for (const answer of answers) {

@@ -11,7 +11,10 @@ import { describeLive, type Live } from './support/live.js';
 for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
   const rpc = release < '23.11' ? 'REQUEST_KILL_JOB' : 'REQUEST_KILL_JOBS';
 
-  describeLive(`killJobs on a live ${release}`, { release }, (live) => {
+  // Het jobs are started by the backfill scheduler alone, which looks every 30 s unless told otherwise.
+  const parameters = { SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
+
+  describeLive(`killJobs on a live ${release}`, { release, parameters }, (live) => {
     const kill = async (who: 'alice' | 'bob', ...args: unknown[]): Promise<KilledJobs> => {
       const { value, error } = await live()[who].call('killJobs', args, { protocol: release });
       expect(error).toBeUndefined();

@@ -1,0 +1,214 @@
+/**
+ * `killJobs`: many jobs in one call, and one entry for each of them.
+ *
+ * Where the release has REQUEST_KILL_JOBS that is one request; else, and for what KILL_JOBS would get wrong, the jobs are looked up and
+ * signalled one by one. Two things it gets wrong (observed: 24.11, 26.05): the id text `N+K` is taken for the job numbered N + K, so het
+ * components are always asked for one by one; and an unprivileged caller's request for somebody else's job can hang slurmctld, so
+ * it always carries the caller's own user as a filter, and what that keeps out is asked for one by one.
+ */
+import { userInfo } from 'node:os';
+import { resolveUser } from '../config/index.js';
+import type { CallContext } from '../protocol/authenticator.js';
+import type { JobId, ParsedJobId } from '../protocol/job-id.js';
+import { messageTypeNumber } from '../protocol/message-type.js';
+import { isAtLeast } from '../protocol/release.js';
+import { isSlurmError } from '../protocol/slurm-error.js';
+import { type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
+import { sluidTooOld } from './answer.js';
+import { badOption } from './check-options.js';
+import type { ControllerLink } from './controller-link.js';
+import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
+import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
+import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
+import { type KilledJob, type KilledJobs, summary } from './kill-jobs-result.js';
+import { killByLookup, killByText, type Signalling } from './kill-jobs-singles.js';
+import { KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
+import { Limiter } from './limiter.js';
+import type { Reply } from './reply.js';
+
+/** Options of `killJobs`. */
+export interface KillJobsOptions extends Omit<KillJobOptions, 'idempotent' | 'cron'> {
+  /** Jobs that have ended or are not known (any more) do not count against `outcome`. Their entries stay. Default false. */
+  readonly idempotent?: boolean | undefined;
+  /**
+   * Yes, scrontab jobs are meant as well. Any signal to one switches the user's scrontab line off. Without this they are left alone
+   * and listed as refused where jobs are looked up one by one; a controller of 23.11 or newer, which is asked for all at once, leaves
+   * them alone only if the cluster has `ScronParameters=explicit_scancel`.
+   */
+  readonly cron?: boolean | undefined;
+  /** How many jobs are asked for at a time where each is asked for by itself, 1 to 64. Default 8. */
+  readonly concurrency?: number | undefined;
+}
+
+export const KILL_JOBS_OPTIONS = [
+  ...KILL_JOB_OPTIONS,
+  'concurrency',
+] as const satisfies (keyof KillJobsOptions)[];
+
+/** Exchanges one after the other that the default time limit is made for: contact, request, look, lookup, and some rounds of singles. */
+export const KILL_JOBS_EXCHANGES = 12;
+
+const DEFAULT_CONCURRENCY = 8;
+const MAX_CONCURRENCY = 64;
+
+export async function killJobs(
+  link: ControllerLink,
+  which: JobFilter | readonly JobId[],
+  unixSignal: UnixSignal,
+  options: KillJobsOptions,
+  context: CallContext,
+): Promise<KilledJobs> {
+  const startedAt = performance.now();
+  const { release } = link.setup;
+  const filter = parseFilter(which);
+  const signalling = signallingOf(unixSignal, options, link);
+  const tooNew = filter.ids?.find(({ kind }) => kind === 'sluid');
+  if (tooNew !== undefined && !isAtLeast(release, '26.05')) throw sluidTooOld(tooNew.text, release);
+  const identity = ownIdentity(link.setup.slurmUser);
+  const userId = await userIdOf(filter, identity, context);
+  const { jobs, rpc, reply } = await carryOut(link, { filter, userId, identity, signalling }, context);
+  return {
+    ...summary(jobs, options.idempotent === true),
+    jobs,
+    unixSignal: signalling.signal,
+    rpc,
+    userId,
+    peer: reply?.peer ?? null,
+    protocol: release,
+    elapsedMs: performance.now() - startedAt,
+  };
+}
+
+/** What one call is about. */
+interface Task {
+  readonly filter: CheckedFilter;
+  /** Whose jobs alone are meant; `null`: anybody's. */
+  readonly userId: number | null;
+  readonly identity: Identity;
+  readonly signalling: Signalling;
+}
+
+interface Done {
+  readonly jobs: KilledJob[];
+  readonly rpc: KilledJobs['rpc'];
+  readonly reply: Reply | null;
+}
+
+async function carryOut(link: ControllerLink, task: Task, context: CallContext): Promise<Done> {
+  const { filter, userId, signalling } = task;
+  if (filter.ids?.length === 0) return { jobs: [], rpc: null, reply: null };
+  if (!mayAskForAll(link, task)) {
+    const { jobs, reply } = await killByLookup(link, filter, userId, signalling, context);
+    return { jobs, rpc: 'REQUEST_KILL_JOB', reply };
+  }
+  const odd = filter.ids?.filter(isOdd) ?? [];
+  const plain = filter.ids?.filter((id) => !isOdd(id)) ?? null;
+  if (plain?.length === 0) {
+    const { jobs, reply } = await killByLookup(link, filter, userId, signalling, context);
+    return { jobs, rpc: 'REQUEST_KILL_JOB', reply };
+  }
+  const user = userFilter(task);
+  const reply = await askForAll(link, { ...filter, ids: plain }, user, signalling, context);
+  // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
+  const isOurs = isIdsOnly(filter) && userId === null && user !== null;
+  const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
+  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, context);
+  return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
+}
+
+/**
+ * Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard, which the link asks
+ * without telling it SlurmUser. So SlurmUser's way to everybody's jobs is the lookup.
+ */
+function mayAskForAll(link: ControllerLink, { identity, userId, signalling }: Task): boolean {
+  if (messageTypeNumber('REQUEST_KILL_JOBS', link.setup.release) === null) return false;
+  if (signalling.options.sibling !== undefined || identity.uid === null) return false;
+  if (identity.uid === 0 || userId === identity.uid) return true;
+  return userId === null && !isPrivileged(identity);
+}
+
+/** What KILL_JOBS takes for another job, or cannot be matched with its answer. */
+function isOdd({ kind }: ParsedJobId): boolean {
+  return kind === 'het-component' || kind === 'sluid';
+}
+
+/** The user filter on the wire. An unprivileged request never goes without. */
+function userFilter({ identity, userId }: Task): KillJobsUser | null {
+  const uid = userId ?? (isPrivileged(identity) ? null : identity.uid);
+  // slurmctld compares the number only, but only where there is a name.
+  return uid === null ? null : { uid, name: uid === identity.uid ? ownName(uid) : String(uid) };
+}
+
+function ownName(uid: number): string {
+  try {
+    return userInfo().username || String(uid);
+  } catch {
+    return String(uid); // a uid without a passwd entry
+  }
+}
+
+/** Each by a KILL_JOB, and never a rejection: others of this call have been signalled already. */
+async function killOneByOne(
+  link: ControllerLink,
+  ids: readonly ParsedJobId[],
+  signalling: Signalling,
+  context: CallContext,
+): Promise<KilledJob[]> {
+  if (ids.length === 0) return [];
+  try {
+    const filter = { ...NO_FILTER, ids };
+    return (await killByLookup(link, filter, null, signalling, context)).jobs;
+  } catch (error) {
+    if (!isSlurmError(error)) throw error;
+    return killByText(link, ids, signalling, context);
+  }
+}
+
+const NO_FILTER: CheckedFilter = {
+  ids: null,
+  user: null,
+  account: null,
+  partition: null,
+  qos: null,
+  name: null,
+  state: null,
+  nodes: null,
+  reservation: null,
+  wckey: null,
+};
+
+/** Checks what all jobs are asked with. */
+function signallingOf(unixSignal: UnixSignal, given: KillJobsOptions, link: ControllerLink): Signalling {
+  const { timeoutMs: _t, signal: _s, idempotent: _i, concurrency = DEFAULT_CONCURRENCY, ...options } = given;
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
+    throw badOption('concurrency', concurrency, `is not a number from 1 to ${MAX_CONCURRENCY}`);
+  }
+  const { sibling } = options;
+  if (sibling !== undefined && (typeof sibling !== 'string' || sibling === ''))
+    throw badOption('sibling', sibling, 'is not the name of a cluster');
+  killFlags(given, link.setup.release);
+  return { signal: unixSignalNumber(unixSignal), options, limiter: new Limiter(concurrency) };
+}
+
+/** Whose jobs a filter means: without `user`, an unprivileged caller's own, but for jobs that are named and nothing else. */
+async function userIdOf(
+  filter: CheckedFilter,
+  identity: Identity,
+  context: CallContext,
+): Promise<number | null> {
+  const { user } = filter;
+  if (typeof user === 'number') return user;
+  if (typeof user === 'string') return uidOf(user, context);
+  if (isIdsOnly(filter) || isPrivileged(identity)) return null;
+  if (identity.uid !== null) return identity.uid;
+  throw badOption('user', undefined, 'is missing, and who this process is to the cluster is not known');
+}
+
+async function uidOf(user: string, context: CallContext): Promise<number> {
+  try {
+    return await resolveUser(user, { signal: context.signal });
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    throw badOption('user', user, 'is not known on this host', 'Give the uid.');
+  }
+}
