@@ -12,6 +12,7 @@ import {
   type SlurmError,
   SlurmProtocolError,
   SlurmTimeoutError,
+  showValue,
 } from '../protocol/slurm-error.js';
 
 /** How far a call has come. The exchange moves it on; a failure is judged by it. */
@@ -148,7 +149,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 function systemError(thrown: unknown): { code: string | undefined; message: string } {
-  if (!(thrown instanceof Error)) return { code: undefined, message: String(thrown) };
+  if (!(thrown instanceof Error)) return { code: undefined, message: showValue(thrown) };
   // Several addresses of one name were tried: the first failure stands for all, the rest is in the cause.
   const first: unknown = thrown instanceof AggregateError ? thrown.errors[0] : undefined;
   const { code, message } = (first instanceof Error ? first : thrown) as NodeJS.ErrnoException;

@@ -1,0 +1,661 @@
+/** signalJob, signalJobStep, terminateJobStep: who gets which message, and what the answers come to. */
+import { describe, expect, test } from 'vitest';
+import {
+  decodeBody,
+  type MessageName,
+  RELEASE_NAMES,
+  type Release,
+  type SlurmError,
+} from '../../src/protocol/index.js';
+import type { NodeResult } from '../../src/protocol/node-result.js';
+import type { SlurmClient } from '../../src/rpc/client.js';
+import type { LinkSetup } from '../../src/rpc/controller-link.js';
+import { tcpTransport } from '../../src/rpc/tcp-transport.js';
+import { goldenLines, releaseOfProtocol, toHex } from '../support/golden.js';
+import { FakeAuth, SLURM_USER, SLURMD_USER } from './support/fake-auth.js';
+import { FakeSlurmds, NO_VAL, nodeNames, outcomes } from './support/fan-out.js';
+import {
+  clientIn,
+  FakeController,
+  type FakeJob,
+  type FakeStep,
+  taken,
+} from './support/fan-out-controller.js';
+import { leavesNothing, noStrayTrouble } from './support/leaks.js';
+import { rc, silence } from './support/replies.js';
+import { deadEndpoint, ScriptedPeer } from './support/scripted-peer.js';
+import { expectUsageError, failureOf } from './support/setup.js';
+
+noStrayTrouble();
+
+const [EXTERN, BATCH, INTERACTIVE, PENDING_STEP] = [0xfffffffc, 0xfffffffb, 0xfffffffa, 0xfffffffd];
+const [PENDING, SUSPENDED, COMPLETE, CANCELLED] = [0, 2, 3, 4];
+const [KILL_JOB_BATCH, KILL_STEPS_ONLY] = [1, 4];
+
+interface World {
+  readonly controller: FakeController;
+  readonly slurmds: FakeSlurmds;
+  readonly client: SlurmClient;
+}
+
+interface Given {
+  readonly release?: Release;
+  readonly jobs?: FakeJob[];
+  readonly steps?: FakeStep[];
+  readonly link?: Partial<LinkSetup>;
+}
+
+async function inWorld<T>(given: Given, work: (world: World) => Promise<T>): Promise<T> {
+  await using controller = await FakeController.start(given.release);
+  controller.jobs = given.jobs ?? [{ jobId: 7 }];
+  controller.steps = given.steps ?? [{ jobId: 7, stepId: 0, nodes: 'n[1-3]' }];
+  const slurmds = new FakeSlurmds();
+  const client = clientIn(controller, slurmds, given.link);
+  const result = await work({ controller, slurmds, client });
+  await client.close();
+  expect(slurmds.faults).toEqual([]);
+  expect(slurmds.open).toBe(0);
+  return result;
+}
+
+/** Node, step and flags of each message, in the order of nodes. */
+function messages(slurmds: FakeSlurmds): string[] {
+  return slurmds.received
+    .map(({ node, frame }) => {
+      const { stepId, flags } = decodeBody('REQUEST_SIGNAL_TASKS', frame.release, frame.body);
+      const comp = stepId.stepHetComp === NO_VAL ? '' : ` comp ${stepId.stepHetComp}`;
+      const step = stepId.stepId === NO_VAL ? '*' : stepId.stepId;
+      return `${node}: ${stepId.jobId}.${step}${comp} flags ${flags}`;
+    })
+    .sort();
+}
+
+const sentNothing = ({ slurmds }: World) => expect([slurmds.contacts, slurmds.received]).toEqual([[], []]);
+
+function expectNodes(error: SlurmError, expected: string[]): readonly NodeResult[] {
+  const nodes = (error as SlurmError & { nodes?: readonly NodeResult[] }).nodes ?? [];
+  expect(outcomes(nodes)).toEqual(expected);
+  return nodes;
+}
+
+describe.each(RELEASE_NAMES)('the bytes in %s', (release) => {
+  const golden = (name: MessageName, which: string): string => {
+    const line = goldenLines('signalling').find(
+      (one) => releaseOfProtocol(one.v) === release && one.name === name && one.case === which,
+    );
+    if (line === undefined) throw new Error(`no golden ${name} ${which} in ${release}`);
+    return line.hex;
+  };
+
+  test.each([
+    ['REQUEST_SIGNAL_TASKS', 'typical-1', (client: SlurmClient) => client.signalJobStep('7.0', 'SIGUSR1')],
+    ['REQUEST_SIGNAL_TASKS', 'typical-2', (client: SlurmClient) => client.signalJobStep('4711.batch', 9)],
+    ['REQUEST_TERMINATE_TASKS', 'typical-1', (client: SlurmClient) => client.terminateJobStep('7.0')],
+    ['REQUEST_TERMINATE_TASKS', 'typical-2', (client: SlurmClient) => client.terminateJobStep('4711.batch')],
+  ] as const)("%s %s are those of Slurm's own library", async (name, which, call) => {
+    const jobs = [{ jobId: 7 }, { jobId: 4711, batchFlag: 1, batchHost: 'n1' }];
+    const steps = [{ jobId: 7, stepId: 0, nodes: 'n1' }];
+    await inWorld({ release, jobs, steps }, async ({ client, slurmds }) => {
+      const result = await call(client);
+      expect(result).toMatchObject({ outcome: 'accepted', rpc: name, protocol: release });
+      expect(slurmds.received.map(({ node, frame }) => [node, frame.messageName, frame.release])).toEqual([
+        ['n1', name, release],
+      ]);
+      expect(toHex(slurmds.received[0]?.frame.body ?? new Uint8Array())).toBe(golden(name, which));
+    });
+  });
+
+  test('signalJob: all steps of the job, the sluid not sent', async () => {
+    await inWorld({ release }, async ({ client, slurmds }) => {
+      const result = await client.signalJob(7, 'TERM');
+      expect(result).toMatchObject({
+        outcome: 'accepted',
+        target: '7',
+        unixSignal: 15,
+        rpc: 'REQUEST_SIGNAL_TASKS',
+        protocol: release,
+      });
+      expect(outcomes(result.nodes)).toEqual(['n1 accepted', 'n2 accepted', 'n3 accepted']);
+      expect(result.nodes.map(({ target }) => target)).toEqual(['7', '7', '7']);
+      expect(result.elapsedMs).toBeGreaterThan(0);
+      const stepId = { sluid: 0n, jobId: 7, stepId: NO_VAL, stepHetComp: NO_VAL };
+      expect(taken(slurmds, 'n2')).toEqual([{ stepId, flags: KILL_STEPS_ONLY, signal: 15 }]);
+    });
+  });
+});
+
+describe('who gets it', () => {
+  const steps: FakeStep[] = [
+    { jobId: 7, stepId: 0, nodes: 'n[1-2]' },
+    { jobId: 7, stepId: 1, nodes: 'n[2-3]' },
+    { jobId: 7, stepId: INTERACTIVE, nodes: 'n4' },
+    { jobId: 7, stepId: EXTERN, nodes: 'n[1-6]' },
+    { jobId: 7, stepId: BATCH, nodes: 'n5' },
+    { jobId: 7, stepId: PENDING_STEP, nodes: 'n6' },
+    { jobId: 7, stepId: 2, nodes: null },
+  ];
+
+  test('signalJob: each node that has a step of the user once, however many it has', async () => {
+    await inWorld({ steps }, async ({ client, slurmds, controller }) => {
+      await client.signalJob(7, 10);
+      expect(messages(slurmds)).toEqual(nodeNames(4).map((node) => `${node}: 7.* flags 4`));
+      expect(controller.peer.requests).toEqual([
+        'REQUEST_PING',
+        'REQUEST_JOB_INFO_SINGLE',
+        'REQUEST_JOB_STEP_INFO',
+      ]);
+    });
+  });
+
+  test.each([
+    ['7.0', ['n1: 7.0 flags 0', 'n2: 7.0 flags 0'], '7.0'],
+    ['7.1', ['n2: 7.1 flags 0', 'n3: 7.1 flags 0'], '7.1'],
+    ['7.interactive', [`n4: 7.${INTERACTIVE} flags 0`], '7.interactive'],
+    ['7.extern', nodeNames(6).map((node) => `${node}: 7.${EXTERN} flags 0`), '7.extern'],
+  ])('signalJobStep %s: its nodes', async (step, expected, target) => {
+    await inWorld({ steps }, async ({ client, slurmds }) => {
+      const result = await client.signalJobStep(step, 'USR2');
+      expect(messages(slurmds)).toEqual(expected);
+      expect(result.target).toBe(step);
+      expect(new Set(result.nodes.map((node) => node.target))).toEqual(new Set([target]));
+    });
+  });
+
+  test.each(['signalJobStep', 'terminateJobStep'] as const)(
+    '%s of the batch step: the batch host alone',
+    async (verb) => {
+      const jobs = [{ jobId: 7, batchFlag: 1, batchHost: 'n9' }];
+      await inWorld({ jobs, steps }, async ({ client, slurmds, controller }) => {
+        const result =
+          verb === 'signalJobStep' ? await client[verb]('7.batch', 10) : await client[verb]('7.batch');
+        expect(messages(slurmds)).toEqual([`n9: 7.${BATCH} flags ${KILL_JOB_BATCH}`]);
+        expect(result.nodes).toMatchObject([{ node: 'n9', target: '7.batch', outcome: 'accepted' }]);
+        expect(controller.count('REQUEST_JOB_STEP_INFO')).toBe(0);
+      });
+    },
+  );
+
+  test.each(['signalJobStep', 'terminateJobStep'] as const)(
+    '%s of a het step: each component by its own number',
+    async (verb) => {
+      const het = [0, 1, 2].map((stepHetComp) => ({
+        jobId: 7,
+        stepId: 3,
+        stepHetComp,
+        nodes: `n[${stepHetComp + 1}-${stepHetComp + 2}]`,
+      }));
+      await inWorld({ steps: het }, async ({ client, slurmds }) => {
+        const call = (step: Parameters<SlurmClient['terminateJobStep']>[0]) =>
+          verb === 'signalJobStep' ? client[verb](step, 10) : client[verb](step);
+        const all = await call('7.3');
+        expect(messages(slurmds)).toEqual([
+          'n1: 7.3 comp 0 flags 0',
+          'n2: 7.3 comp 0 flags 0',
+          'n2: 7.3 comp 1 flags 0',
+          'n3: 7.3 comp 1 flags 0',
+          'n3: 7.3 comp 2 flags 0',
+          'n4: 7.3 comp 2 flags 0',
+        ]);
+        expect(all.nodes.length).toBe(6);
+        slurmds.received.length = 0;
+        // One component is named: it alone.
+        await call({ jobId: 7, stepId: 3, stepHetComp: 1 });
+        expect(messages(slurmds)).toEqual(['n2: 7.3 comp 1 flags 0', 'n3: 7.3 comp 1 flags 0']);
+        slurmds.received.length = 0;
+        expect(await failureOf(call({ jobId: 7, stepId: 3, stepHetComp: 5 }))).toMatchObject({
+          code: 'ESLURM_INVALID_JOB_ID',
+          errno: 'ESRCH',
+          outcome: 'not-sent',
+        });
+        expect(slurmds.received).toEqual([]);
+      });
+    },
+  );
+
+  const jobs: FakeJob[] = [
+    { jobId: 101, arrayJobId: 100, arrayTaskId: 1 },
+    { jobId: 102, arrayJobId: 100, arrayTaskId: 2 },
+    { jobId: 103, arrayJobId: 100, arrayTaskId: 3, jobState: COMPLETE },
+    { jobId: 100, arrayJobId: 100, arrayTaskStr: '0x30', jobState: PENDING },
+    { jobId: 200, hetJobId: 200, hetJobOffset: 0 },
+    { jobId: 201, hetJobId: 200, hetJobOffset: 1, jobState: SUSPENDED },
+    { jobId: 202, hetJobId: 200, hetJobOffset: 2, jobState: CANCELLED },
+  ];
+  const allSteps = jobs.flatMap(({ jobId }) => [{ jobId, stepId: 0, nodes: `n${jobId}` }]);
+
+  test.each([
+    [100, [101, 102]],
+    ['100_*', [101, 102]],
+    ['100_[1-5]', [101, 102]],
+    ['100_2', [102]],
+    [102, [102]],
+    [200, [200, 201]],
+    ['200+1', [201]],
+    [201, [201]],
+  ])('signalJob %s: the parts that run, by their own numbers', async (job, expected) => {
+    await inWorld({ jobs, steps: allSteps }, async ({ client, slurmds }) => {
+      const result = await client.signalJob(job, 10);
+      expect(messages(slurmds)).toEqual(expected.map((id) => `n${id}: ${id}.* flags 4`));
+      expect(result.target).toBe(String(job));
+      expect(result.nodes.map(({ target }) => target).sort()).toEqual(expected.map(String));
+    });
+  });
+
+  test.each([
+    ['100_2.0', 102],
+    ['102.0', 102],
+    ['200.0', 200],
+    ['200+1.0', 201],
+    ['201.0', 201],
+  ])('signalJobStep %s: the step of that part', async (step, id) => {
+    await inWorld({ jobs, steps: allSteps }, async ({ client, slurmds }) => {
+      const result = await client.signalJobStep(step, 10);
+      expect(messages(slurmds)).toEqual([`n${id}: ${id}.0 flags 0`]);
+      expect(result).toMatchObject({ target: step, nodes: [{ target: `${id}.0` }] });
+    });
+  });
+
+  test('many parts share one limit of connections', async () => {
+    const many = Array.from({ length: 12 }, (_, i) => ({ jobId: 301 + i, arrayJobId: 300, arrayTaskId: i }));
+    const their = many.map(({ jobId }) => ({ jobId, stepId: 0, nodes: 'n[1-20]' }));
+    await inWorld({ jobs: many, steps: their }, async ({ client, slurmds }) => {
+      slurmds.beforeAnswer = () => new Promise((resolve) => setImmediate(resolve));
+      const result = await client.signalJob(300, 10);
+      expect(result.nodes.length).toBe(240);
+      expect(slurmds.received.length).toBe(240);
+      expect(slurmds.peak).toBe(64);
+    });
+  });
+});
+
+describe('nothing to signal', () => {
+  const verbs = {
+    signalJob: (client: SlurmClient, job: string) => client.signalJob(job, 10),
+    signalJobStep: (client: SlurmClient, job: string) => client.signalJobStep(`${job}.0`, 10),
+    terminateJobStep: (client: SlurmClient, job: string) => client.terminateJobStep(`${job}.0`),
+    'the batch step': (client: SlurmClient, job: string) => client.signalJobStep(`${job}.batch`, 10),
+  };
+  const cases: Record<string, [Given, code: string, errno: string, number: number]> = {
+    'an unknown job': [{ jobs: [] }, 'ESLURM_INVALID_JOB_ID', 'ESRCH', 2017],
+    'a pending job': [{ jobs: [{ jobId: 7, jobState: PENDING }] }, 'ESLURM_JOB_PENDING', 'EAGAIN', 2024],
+    'a finished job': [{ jobs: [{ jobId: 7, jobState: COMPLETE }] }, 'ESLURM_ALREADY_DONE', 'ESRCH', 2021],
+    // 0x8000: completing.
+    'a job that is being ended': [
+      { jobs: [{ jobId: 7, jobState: 0x8000 | CANCELLED }] },
+      'ESLURM_ALREADY_DONE',
+      'ESRCH',
+      2021,
+    ],
+  };
+  for (const [what, [given, code, errno, number]] of Object.entries(cases)) {
+    test.each(Object.keys(verbs) as (keyof typeof verbs)[])(`${what}: %s`, async (verb) => {
+      await inWorld(given, async (world) => {
+        const error = await failureOf(verbs[verb](world.client, '7'));
+        expect(error).toMatchObject({ name: 'SlurmServerError', code, errno, number, outcome: 'not-sent' });
+        expect(error.message).toContain('Nothing was signalled');
+        sentNothing(world);
+      });
+    });
+  }
+
+  test('an array task that has not been split off is pending, not unknown', async () => {
+    const jobs = [{ jobId: 100, arrayJobId: 100, arrayTaskStr: '0x30', jobState: PENDING }];
+    await inWorld({ jobs, steps: [] }, async (world) => {
+      for (const job of ['100_4', '100_[5-9]'])
+        expect(await failureOf(world.client.signalJob(job, 10))).toMatchObject({
+          code: 'ESLURM_JOB_PENDING',
+        });
+      expect(await failureOf(world.client.signalJobStep('100_4.0', 10))).toMatchObject({
+        code: 'ESLURM_JOB_PENDING',
+      });
+      expect(await failureOf(world.client.signalJob('100_3', 10))).toMatchObject({
+        code: 'ESLURM_INVALID_JOB_ID',
+      });
+      sentNothing(world);
+    });
+  });
+
+  test.each([
+    ['no steps', []],
+    ['the batch step alone', [{ jobId: 7, stepId: BATCH, nodes: 'n1' }]],
+    [
+      'extern and pending steps alone',
+      [
+        { jobId: 7, stepId: EXTERN, nodes: 'n1' },
+        { jobId: 7, stepId: PENDING_STEP, nodes: 'n1' },
+      ],
+    ],
+    ['a step without nodes', [{ jobId: 7, stepId: 0, nodes: null }]],
+    ['a step with an empty list of nodes', [{ jobId: 7, stepId: 0, nodes: '' }]],
+  ])('%s: ESRCH', async (_, steps: FakeStep[]) => {
+    await inWorld({ steps }, async (world) => {
+      for (const call of [
+        () => world.client.signalJob(7, 10),
+        () => world.client.signalJobStep('7.0', 10),
+        () => world.client.terminateJobStep('7.0'),
+      ]) {
+        expect(await failureOf(call())).toMatchObject({
+          code: 'ESLURM_INVALID_JOB_ID',
+          number: 2017,
+          errno: 'ESRCH',
+          outcome: 'not-sent',
+        });
+      }
+      sentNothing(world);
+    });
+  });
+
+  test.each([[{ jobId: 7, batchFlag: 0, batchHost: 'n1' }], [{ jobId: 7, batchFlag: 1, batchHost: null }]])(
+    'the batch step of a job without one: %j',
+    async (job) => {
+      await inWorld({ jobs: [job] }, async (world) => {
+        const error = await failureOf(world.client.signalJobStep('7.batch', 10));
+        expect(error).toMatchObject({
+          code: 'ESLURM_JOB_SCRIPT_MISSING',
+          number: 2009,
+          errno: 'ESRCH',
+          outcome: 'not-sent',
+        });
+        sentNothing(world);
+      });
+    },
+  );
+
+  test('a job with a step manager of its own', async () => {
+    await inWorld({ release: '24.11' }, async (world) => {
+      world.controller.stepmgrs.set(7, 'n1');
+      expect(await failureOf(world.client.signalJob(7, 10))).toMatchObject({
+        code: 'SLURMWIRE_REROUTED',
+        outcome: 'not-sent',
+      });
+      sentNothing(world);
+    });
+  });
+});
+
+describe('what the answers come to', () => {
+  test('a node that does not know the step any more, while another took it', async () => {
+    await inWorld({}, async ({ client, slurmds }) => {
+      slurmds.set('n2', { kind: 'rc', code: 2017 });
+      for (const call of [
+        () => client.signalJob(7, 10),
+        () => client.signalJobStep('7.0', 10),
+        () => client.terminateJobStep('7.0'),
+      ]) {
+        const result = await call();
+        expect(result.outcome).toBe('accepted');
+        expect(outcomes(result.nodes)).toEqual(['n1 accepted', 'n2 refused', 'n3 accepted']);
+      }
+    });
+  });
+
+  test('no node knows it', async () => {
+    await inWorld({}, async ({ client, slurmds }) => {
+      for (const node of nodeNames(3)) slurmds.set(node, { kind: 'rc', code: 2017 });
+      const error = await failureOf(client.signalJobStep('7.0', 10));
+      expect(error).toMatchObject({
+        code: 'ESLURM_INVALID_JOB_ID',
+        number: 2017,
+        errno: 'ESRCH',
+        outcome: 'refused',
+        retryable: false,
+      });
+      expectNodes(error, ['n1 refused', 'n2 refused', 'n3 refused']);
+    });
+  });
+
+  const down = { kind: 'down' } as const;
+  const lost = { kind: 'close' } as const;
+  const answer = (code: number) => ({ kind: 'rc', code }) as const;
+
+  test.each([
+    ['some refused', [answer(0), answer(2010), answer(0)], 'partial', 'ESLURM_USER_ID_MISSING', 'EPERM'],
+    ['some lost', [answer(0), lost, answer(2017)], 'partial', 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT', 'EIO'],
+    [
+      'some not reached',
+      [answer(0), down, answer(0)],
+      'partial',
+      'SLURM_COMMUNICATIONS_CONNECTION_ERROR',
+      'EIO',
+    ],
+    ['all refused', [answer(2010), answer(2010), answer(4027)], 'refused', 'ESLURM_USER_ID_MISSING', 'EPERM'],
+    ['refused and not reached', [down, answer(2010), down], 'refused', 'ESLURM_USER_ID_MISSING', 'EPERM'],
+    ['refused and lost', [lost, answer(2010), down], 'unknown', 'ESLURM_USER_ID_MISSING', 'EPERM'],
+    ['all lost', [lost, lost, lost], 'unknown', 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT', 'EIO'],
+    ['a node says -1', [answer(-1), answer(-1), answer(-1)], 'unknown', 'SLURM_ERROR', 'EIO'],
+    ['nobody reached', [down, down, down], 'not-sent', 'SLURM_COMMUNICATIONS_CONNECTION_ERROR', 'EIO'],
+  ] as const)('%s', async (_, behaviours, outcome, code, errno) => {
+    const word = (behaviour: (typeof behaviours)[number]) => {
+      if (behaviour.kind === 'down') return 'not-sent';
+      if (behaviour.kind === 'close' || behaviour.code === -1) return 'unknown';
+      return behaviour.code === 0 ? 'accepted' : 'refused';
+    };
+    await inWorld({}, async ({ client, slurmds }) => {
+      for (const [index, behaviour] of behaviours.entries()) slurmds.set(`n${index + 1}`, behaviour);
+      for (const verb of ['signalJob', 'signalJobStep', 'terminateJobStep'] as const) {
+        const call =
+          verb === 'signalJob'
+            ? client.signalJob(7, 10)
+            : verb === 'signalJobStep'
+              ? client.signalJobStep('7.0', 10)
+              : client.terminateJobStep('7.0');
+        const error = await failureOf(call);
+        expect(error).toMatchObject({
+          name: 'SlurmServerError',
+          outcome,
+          code,
+          errno,
+          protocol: '22.05',
+          rpc: verb === 'terminateJobStep' ? 'REQUEST_TERMINATE_TASKS' : 'REQUEST_SIGNAL_TASKS',
+        });
+        // SIGKILL of a step may be repeated after `unknown`, USR1 not.
+        const repeatable = verb === 'terminateJobStep' && (outcome === 'unknown' || outcome === 'partial');
+        expect(error.retryable).toBe(outcome === 'not-sent' || repeatable);
+        expectNodes(
+          error,
+          behaviours.map((behaviour, index) => `n${index + 1} ${word(behaviour)}`),
+        );
+        expect(error.message).toContain('nodes did not take it');
+      }
+    });
+  });
+
+  test('many failures: the message names five, the list has all', async () => {
+    const steps = [{ jobId: 7, stepId: 0, nodes: 'n[1-9]' }];
+    await inWorld({ steps }, async ({ client, slurmds }) => {
+      for (const node of nodeNames(9)) slurmds.set(node, { kind: 'down' });
+      const error = await failureOf(client.signalJobStep('7.0', 10));
+      expect(error.message).toContain('9 of 9 nodes');
+      expect(error.message).toContain('and 4 more');
+      expectNodes(
+        error,
+        nodeNames(9).map((node) => `${node} not-sent`),
+      );
+    });
+  });
+
+  test('through a tree: the slurmds are told to pass it on, and the results are theirs', async () => {
+    const steps = [{ jobId: 7, stepId: 0, nodes: 'n[1-40]' }];
+    await inWorld({ steps, link: { treeWidth: 4 } }, async ({ client, slurmds }) => {
+      slurmds.set('n1', { kind: 'down' }).set('n15', { kind: 'rc', code: 2010 });
+      const error = await failureOf(client.signalJobStep('7.0', 10));
+      expect(error).toMatchObject({ outcome: 'partial', code: 'ESLURM_USER_ID_MISSING' });
+      const nodes = expectNodes(
+        error,
+        nodeNames(40).map((node) => `${node} ${{ n1: 'not-sent', n15: 'refused' }[node] ?? 'accepted'}`),
+      );
+      expect(nodes.filter(({ via }) => via !== null).length).toBeGreaterThan(30);
+      for (const node of nodeNames(40).slice(1)) expect([node, slurmds.timesOf(node)]).toEqual([node, 1]);
+    });
+  });
+
+  test.each([
+    [{}, 16],
+    [{ treeWidth: 5 }, 5],
+    [{ fanOut: 'direct' as const }, 40],
+    [{ fanOut: 'tree' as const, treeWidth: 1 }, 1],
+  ])('options %j: %i nodes are contacted', async (options, contacted) => {
+    const steps = [{ jobId: 7, stepId: 0, nodes: 'n[1-40]' }];
+    await inWorld({ steps }, async ({ client, slurmds }) => {
+      const result = await client.signalJobStep('7.0', 10, options);
+      expect(slurmds.contacts.length).toBe(contacted);
+      expect(result.nodes.length).toBe(40);
+    });
+  });
+});
+
+describe('credentials', () => {
+  test.each([SLURMD_USER, null])(
+    'for slurmds only SlurmdUser (%s), for slurmctld only SlurmUser',
+    async (slurmdUser) => {
+      const auth = new FakeAuth();
+      await inWorld({ link: { auth, slurmdUser } }, async ({ client }) => {
+        await client.signalJobStep('7.0', 10);
+        // PING, two lookups; then one for each node.
+        expect(auth.created.map(({ restrictUid }) => restrictUid)).toEqual([
+          SLURM_USER,
+          SLURM_USER,
+          SLURM_USER,
+          slurmdUser,
+          slurmdUser,
+          slurmdUser,
+        ]);
+      });
+    },
+  );
+});
+
+describe('options and arguments: refused before anything is asked', () => {
+  const bad = [
+    ['fanOut', { fanOut: 'Tree' }],
+    ['fanOut', { fanOut: null }],
+    ['treeWidth', { treeWidth: 0 }],
+    ['treeWidth', { treeWidth: 65_534 }],
+    ['treeWidth', { treeWidth: 1.5 }],
+    ['treeWidth', { treeWidth: '16' }],
+    ['treeWidth', { treeWidth: Number.NaN }],
+    ['treewidth', { treewidth: 16 }],
+    ['batch', { batch: true }],
+    ['idempotent', { idempotent: true }],
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['signal', { signal: 'SIGUSR1' }],
+  ] as const;
+  test.each(bad)('%s in %j', async (field, given) => {
+    await inWorld({ jobs: [] }, async (world) => {
+      const options = given as object;
+      for (const call of [
+        world.client.signalJob(7, 10, options),
+        world.client.signalJobStep('7.0', 10, options),
+        world.client.terminateJobStep('7.0', options),
+      ]) {
+        await expectUsageError(call, { code: 'SLURMWIRE_BAD_OPTION', field });
+      }
+      expect(world.controller.peer.requests).toEqual([]);
+    });
+  });
+
+  test('signals and ids', async () => {
+    await inWorld({}, async ({ client, controller }) => {
+      for (const signal of [0, 65, 253, 'SIGFOO']) {
+        const code = 'SLURMWIRE_BAD_SIGNAL';
+        await expectUsageError(client.signalJob(7, signal as 9), { code, field: 'unixSignal' });
+        await expectUsageError(client.signalJobStep('7.0', signal as 9), { code, field: 'unixSignal' });
+      }
+      await expectUsageError(client.signalJob('7.0', 10), { code: 'SLURMWIRE_BAD_JOB_ID', field: 'job' });
+      await expectUsageError(client.signalJobStep('7', 10), { code: 'SLURMWIRE_BAD_STEP_ID', field: 'step' });
+      await expectUsageError(client.terminateJobStep('7_[1-2].0'), {
+        code: 'SLURMWIRE_BAD_STEP_ID',
+        field: 'step',
+      });
+      // Its number is what the lookups go by: "no such job" would be untrue.
+      await expectUsageError(client.signalJob('sD81M80YD4HS00', 10), {
+        code: 'SLURMWIRE_BAD_JOB_ID',
+        field: 'job',
+      });
+      expect(controller.peer.requests).toEqual([]);
+    });
+  });
+});
+
+describe('from beginning to end over TCP', () => {
+  test('lookups, addresses of the table, slurmds: nothing is left open, whatever the end', async () => {
+    await using controller = await FakeController.start();
+    await using slurmd = await ScriptedPeer.listen(async (connection) => {
+      await connection.readRequest();
+      await connection.send(rc(0, { signer: SLURMD_USER }));
+      connection.finish();
+    });
+    const dead = await deadEndpoint();
+    controller.jobs = [{ jobId: 7 }];
+    controller.steps = [
+      { jobId: 7, stepId: 0, nodes: 'n[1-2]' },
+      { jobId: 7, stepId: 1, nodes: 'n[1-3]' },
+    ];
+    const at = ({ host, port }: { host: string; port: number }) => ({ nodeAddr: host, port });
+    controller.nodes = [
+      { name: 'n1', ...at(slurmd.endpoint) },
+      { name: 'n2', ...at(slurmd.endpoint) },
+      { name: 'n3', ...at(dead) },
+    ];
+    const client = clientIn(controller, new FakeSlurmds(), {
+      transport: tcpTransport(),
+      nodeAddress: undefined,
+    });
+    await client.ping();
+
+    const good = await leavesNothing(() => client.signalJobStep('7.0', 10));
+    expect(outcomes(good.nodes)).toEqual(['n1 accepted', 'n2 accepted']);
+    expect(controller.count('REQUEST_NODE_INFO_SINGLE')).toBe(2);
+
+    const partial = await leavesNothing(() => failureOf(client.signalJobStep('7.1', 10)));
+    expect(partial.outcome).toBe('partial');
+    expectNodes(partial, ['n1 accepted', 'n2 accepted', 'n3 not-sent']);
+    expect(slurmd.count('REQUEST_SIGNAL_TASKS')).toBe(4);
+
+    const none = await leavesNothing(() => failureOf(client.signalJobStep('7.9', 10)));
+    expect(none.outcome).toBe('not-sent');
+
+    controller.nodes = [];
+    const unplaced = await leavesNothing(() => failureOf(client.signalJobStep('7.0', 10)));
+    expect(unplaced).toMatchObject({ code: 'SLURM_UNKNOWN_FORWARD_ADDR', outcome: 'not-sent' });
+    expectNodes(unplaced, ['n1 not-sent', 'n2 not-sent']);
+    await client.close();
+  });
+
+  test('aborted while a slurmd works', async () => {
+    await using controller = await FakeController.start();
+    const abort = new AbortController();
+    await using slurmd = await ScriptedPeer.listen(async (connection) => {
+      await connection.readRequest();
+      abort.abort();
+    });
+    controller.jobs = [{ jobId: 7 }];
+    controller.steps = [{ jobId: 7, stepId: 0, nodes: 'n1' }];
+    const client = clientIn(controller, new FakeSlurmds(), {
+      transport: tcpTransport(),
+      nodeAddress: () => slurmd.endpoint,
+    });
+    const error = await failureOf(client.signalJobStep('7.0', 10, { signal: abort.signal }));
+    expect(error).toMatchObject({ outcome: 'unknown', code: 'SLURMWIRE_ABORTED' });
+    expectNodes(error, ['n1 unknown']);
+    await slurmd.allLeft();
+    await client.close();
+  });
+
+  test.each(['REQUEST_JOB_INFO_SINGLE', 'REQUEST_JOB_STEP_INFO', 'REQUEST_NODE_INFO_SINGLE'] as const)(
+    '%s gets no answer: nothing was signalled',
+    async (name) => {
+      await inWorld({ link: { nodeAddress: undefined } }, async (world) => {
+        world.controller.instead.set(name, silence);
+        const error = await failureOf(world.client.signalJobStep('7.0', 10, { timeoutMs: 700 }));
+        expect(error).toMatchObject({
+          code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+          rpc: name,
+          outcome: 'not-sent',
+          retryable: true,
+        });
+        sentNothing(world);
+      });
+    },
+  );
+});
