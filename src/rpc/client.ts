@@ -107,6 +107,9 @@ export class SlurmClient implements AsyncDisposable {
   /**
    * Signals one step of a job through the controller: `slurm_kill_job_step(3)`, `scancel 1234.0`.
    *
+   * Controllers 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 take SIGKILL for a step of a het leader to mean its whole components (read in
+   * their source): use `terminateJobStep` there, which goes to the nodes.
+   *
    * @param step `'1234.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. Steps of array tasks and of
    * het components are named by the job number of their own record.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
