@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/seed.ts'],
     // Tests that change users or load native code want a process of their own, not a thread.
     pool: 'forks',
     testTimeout: 60_000,

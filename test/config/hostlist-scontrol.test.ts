@@ -153,8 +153,11 @@ function namesOrRefusal(list: string): string[] {
 function isKnownToDiffer(list: string, ours: readonly string[]): boolean {
   if (ours.length > 0) return /\][^,[\]]*[^,[\]]/.test(list) && release < '23.11';
   const groups = /\[[^[\]]*\]/g;
+  const outside = list.replaceAll(groups, '');
+  // Of several items 22.05 drops one with a bad range before another group, and keeps the rest: seen for `m1,[2-1][09]`.
+  if (outside.includes(',')) return true;
   // A bracket without a partner, or a range without its end.
-  return /[[\]]/.test(list.replaceAll(groups, '')) || /-[,\]]/.test((list.match(groups) ?? []).join(''));
+  return /[[\]]/.test(outside) || /-[,\]]/.test((list.match(groups) ?? []).join(''));
 }
 
 // --- scontrol ------------------------------------------------------------------------------------------------------
