@@ -5,7 +5,7 @@
  * it. So the forward block is made here and nowhere else, from one array without duplicates, and {@link checkForward} looks once
  * more at what is about to be sent.
  *
- * Source: observed on slurmd 22.05 (`envelope.md` 10 of the wire reference), timeouts as read in 20.11 to 26.11.
+ * Source: observed on slurmd 22.05 (a count too small aborted it, one too large left it without an answer); timeouts as read in 20.11 to 26.11.
  */
 import { compressHostlist, expandHostlist } from '../config/index.js';
 import type { HeaderInput } from '../protocol/header.js';

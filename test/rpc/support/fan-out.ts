@@ -1,4 +1,4 @@
-/** Slurmds in memory that forward as `envelope.md` 10 of the wire reference says, and fan-outs over them. */
+/** Slurmds in memory that forward as real ones were seen to, and fan-outs over them. */
 import { compressHostlist, expandHostlist } from '../../../src/config/index.js';
 import {
   type CallContext,
