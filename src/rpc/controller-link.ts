@@ -4,16 +4,15 @@ import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
-import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
-import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
 import type { NodeAddress } from './node-addresses.js';
 import type { Reply } from './reply.js';
+import { SharedWork } from './shared-work.js';
 
 /** What a client knows about its cluster. */
 export interface LinkSetup extends ExchangeSetup {
@@ -47,20 +46,11 @@ export interface ControllerCall<N extends MessageName> {
   readonly restrictUid?: number | null;
 }
 
-/** A PING that several calls may wait for. */
-interface FirstContact {
-  readonly answer: Promise<Reply>;
-  /** Calls that wait for it now. */
-  waiting: number;
-  /** Ends it early, when nobody waits any more. */
-  readonly giveUp: AbortController;
-}
-
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
-  readonly #contacts = new Map<string, FirstContact>();
+  readonly #contacts = new Map<string, SharedWork<Reply>>();
 
   constructor(setup: LinkSetup) {
     this.setup = setup;
@@ -132,40 +122,28 @@ export class ControllerLink {
     if (context.signal.aborted)
       throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
     const contact = this.#contacts.get(key) ?? this.#ask(key, request.endpoint);
-    contact.waiting += 1;
     try {
-      await untilAborted(context.signal, contact.answer);
+      await contact.wait(context);
     } catch (thrown) {
       if (!context.signal.aborted) throw notSent(thrown, request);
-      // The last one to leave ends it: nothing of a call outlives the call.
-      if (contact.waiting === 1) {
-        this.#forget(key, contact);
-        contact.giveUp.abort();
-      }
       const ended = callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
       throw restate(
         ended,
         `${request.name} was not sent: ${ended.summary} It was for the PING of a first contact.`,
         {},
       );
-    } finally {
-      contact.waiting -= 1;
     }
   }
 
-  /** One PING for all calls that wait for it, with a deadline of its own: none of them may end it for the others. */
-  #ask(key: string, endpoint: Endpoint): FirstContact {
-    const giveUp = new AbortController();
-    const deadline = new Deadline(this.setup.messageTimeoutMs, giveUp.signal);
-    const answer = exchange(this.setup, this.#pingTo(endpoint), deadline).finally(() => deadline.dispose());
-    const contact = { answer, waiting: 0, giveUp };
+  /** One PING for all calls that wait for it. */
+  #ask(key: string, endpoint: Endpoint): SharedWork<Reply> {
+    const forget = () => {
+      if (this.#contacts.get(key) === contact) this.#contacts.delete(key);
+    };
+    const ping = (context: CallContext) => exchange(this.setup, this.#pingTo(endpoint), context);
+    const contact = new SharedWork(this.setup.messageTimeoutMs, ping, forget);
     this.#contacts.set(key, contact);
-    answer.catch(() => this.#forget(key, contact));
     return contact;
-  }
-
-  #forget(key: string, contact: FirstContact): void {
-    if (this.#contacts.get(key) === contact) this.#contacts.delete(key);
   }
 }
 
