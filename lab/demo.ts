@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { connect } from '../src/index.js';
 import { annotate, type Fixture, play, readFixture } from '../src/replay/index.js';
 import { LabError, LabUnavailableError, up } from './cluster.js';
+import { RECORDED_CLUSTER } from './recorded-cluster.js';
 import { runUserProgram } from './run-user-program.js';
 
 const run = promisify(execFile);
@@ -33,8 +34,7 @@ async function replayRecordedKill(fixture: Fixture): Promise<void> {
     `   Recorded from slurmctld ${release} on ${recordedAt.slice(0, 10)}; the credentials were redacted.\n`,
   );
   const { transport, auth, finish } = play(fixture);
-  // uid 64030 is the SlurmUser of the recorded cluster: only its answers are believed.
-  const slurm = await connect({ controllers: ['recorded:6817'], slurmUser: 64030, transport, auth });
+  const slurm = await connect({ conf: RECORDED_CLUSTER, transport, auth });
   const result = await slurm.killJob(8);
   await slurm.close();
   finish();

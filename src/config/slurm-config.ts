@@ -78,6 +78,12 @@ export interface SlurmConfig {
   readonly nodes?: readonly ConfNode[] | undefined;
   /** TreeWidth; left out for the default (16, which suits all releases). */
   readonly treeWidth?: number | undefined;
+  /**
+   * ScronParameters and SchedulerParameters, `''` where the file sets none. Left out where they are not known, which is also so for a file
+   * without partitions (a stub for clients): the controller is then asked before the first kill.
+   */
+  readonly scronParameters?: string | undefined;
+  readonly schedulerParameters?: string | undefined;
 }
 
 export interface InterpretSlurmConfOptions {
@@ -118,6 +124,17 @@ export async function interpretSlurmConf(
     authInfo: readAuthInfo(find(conf, 'AuthInfo')),
     messageTimeoutMs: readSeconds(conf, 'MessageTimeout', 10) * 1000,
     tcpTimeoutMs: readSeconds(conf, 'TCPTimeout', 2) * 1000,
+    ...readKillParameters(conf),
+  };
+}
+
+/** What a file does not set is unset only in a whole one, which slurmctld can use too: it has partitions. */
+function readKillParameters(conf: SlurmConf): Pick<SlurmConfig, 'scronParameters' | 'schedulerParameters'> {
+  const isWhole = conf.entries.some(({ key }) => key === 'PartitionName');
+  const read = (parameter: string) => textOf(conf, parameter) ?? (isWhole ? '' : undefined);
+  return {
+    scronParameters: read('ScronParameters'),
+    schedulerParameters: read('SchedulerParameters'),
   };
 }
 

@@ -16,6 +16,7 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_BAD_UID: 'Not a uid.',
   SLURMWIRE_UNKNOWN_MESSAGE: 'A message that has no description here.',
   SLURMWIRE_UNSAFE_MESSAGE: 'A message that could harm a cluster; it is never sent.',
+  SLURMWIRE_WHOLE_HET_JOB: 'A component that Slurm cannot signal without the others of its het job.',
   SLURMWIRE_CLOSED: 'The client was closed before the call.',
   // The codec.
   SLURMWIRE_TRUNCATED: 'The bytes end before the field does.',

@@ -41,6 +41,8 @@ export interface ParsedJobId {
   readonly kind: 'job' | 'array-task' | 'array-tasks' | 'whole-array' | 'het-component' | 'sluid';
   /** The number in front; 0 for a sluid. */
   readonly jobId: number;
+  /** The number behind the text of a sluid. */
+  readonly sluid?: bigint;
   /** The id text that goes on the wire. */
   readonly text: string;
 }
@@ -59,6 +61,7 @@ const MAX_JOB_ID = 0xfffffffd;
 const MAX_TEXT = 65536;
 const MAX_TASK_ID = 0xfffffff0;
 const JOB = /^(\d{1,10})(?:_(?:(\*)|(\d{1,10})|\[([^\]]*)\]|(\d[\d,:%-]*))|\+(\d{1,10}))?$/;
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Crockford's base 32; readers take O for 0, I and L for 1. 64 bits leave 4 for the first digit. */
 const SLUID = /^s[0-9A-Foil][0-9A-TV-Z]{12}$/i;
 const TASK_RANGE = /^(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?$/;
@@ -142,12 +145,22 @@ function stepNumber(step: string | number): number | null {
 function plain(jobId: number, bad: Complain): ParsedJobId {
   if (typeof jobId !== 'number' || !Number.isInteger(jobId)) throw bad('the job number is not an integer');
   if (jobId < 1 || jobId > MAX_JOB_ID) throw bad(`the job number is not from 1 to ${MAX_JOB_ID}`);
-  return { kind: 'job', jobId, text: String(jobId) };
+  return named('job', jobId, String(jobId));
+}
+
+function named(kind: ParsedJobId['kind'], jobId: number, text: string): ParsedJobId {
+  return { kind, jobId, text };
+}
+
+/** The first character is the top 4 bits of the 64, each further one the next 5. */
+function sluidNumber(text: string): bigint {
+  const digits = [...text.slice(1).toUpperCase().replaceAll('O', '0').replace(/[IL]/g, '1')];
+  return digits.reduce((number, digit) => (number << 5n) | BigInt(CROCKFORD.indexOf(digit)), 0n);
 }
 
 function parseJobText(text: string, bad: Complain): ParsedJobId {
   if (text.length > MAX_TEXT) throw bad(`it is longer than ${MAX_TEXT} characters`);
-  if (SLUID.test(text)) return { kind: 'sluid', jobId: 0, text };
+  if (SLUID.test(text)) return { kind: 'sluid', jobId: 0, sluid: sluidNumber(text), text };
   const match = JOB.exec(text);
   if (match === null) {
     if (/^\d+([_+]\d+)?\.\w+$/.test(text)) throw bad('it names a step; steps are for killJobStep()');
@@ -156,13 +169,13 @@ function parseJobText(text: string, bad: Complain): ParsedJobId {
   const [, number, star, task, bracketed, bare, component] = match;
   const { jobId } = plain(Number(number), bad);
   if (component !== undefined) {
-    return { kind: 'het-component', jobId, text: `${jobId}+${wholeNumber(Number(component), bad)}` };
+    return named('het-component', jobId, `${jobId}+${wholeNumber(Number(component), bad)}`);
   }
-  if (star !== undefined) return { kind: 'whole-array', jobId, text: `${jobId}_*` };
-  if (task !== undefined) return { kind: 'array-task', jobId, text: `${jobId}_${taskId(task, bad)}` };
+  if (star !== undefined) return named('whole-array', jobId, `${jobId}_*`);
+  if (task !== undefined) return named('array-task', jobId, `${jobId}_${taskId(task, bad)}`);
   const expression = bracketed ?? bare;
-  if (expression === undefined) return { kind: 'job', jobId, text: String(jobId) };
-  return { kind: 'array-tasks', jobId, text: `${jobId}_[${taskRanges(expression, bad)}]` };
+  if (expression === undefined) return named('job', jobId, String(jobId));
+  return named('array-tasks', jobId, `${jobId}_[${taskRanges(expression, bad)}]`);
 }
 
 /** Checks an expression such as `1-3,7,0-15:4%2`; the `%limit` is dropped, since it means nothing to a signal. */

@@ -23,7 +23,7 @@ import {
   type RequeueOptions,
 } from './job-control-options.js';
 import type { JobFilter } from './job-filter.js';
-import { type Accepted, type AlreadyEnded, KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
+import { KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
 import { KILL_JOBS_EXCHANGES, KILL_JOBS_OPTIONS, type KillJobsOptions, killJobs } from './kill-jobs.js';
 import type { KilledJobs } from './kill-jobs-result.js';
 import {
@@ -34,6 +34,7 @@ import {
   type KillCallOptions,
   type KillJobOptions,
 } from './kill-options.js';
+import type { Accepted, AlreadyEnded } from './kill-request.js';
 import { type ControllerPing, ping } from './ping.js';
 import type { Reply } from './reply.js';
 import {
@@ -75,10 +76,13 @@ export class SlurmClient implements AsyncDisposable {
    * SIGKILL ends the whole job, pending or running. Any other signal goes to the job's steps, not to the batch shell, unless
    * `batch` or `full` says so; a pending job refuses it.
    *
+   * One array task, and the processes of a scrontab job, are addressed so that nothing else is hit: see `cron` and `wholeHetJob`.
+   *
    * @param job `1234`, `'1234_7'`, `'1234_[1-5,9]'`, `'1234_*'`, `'1234+1'` or an object. A plain number that is an array or a
    * het leader stands for all its parts.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
-   * @param options `timeoutMs` defaults to three times MessageTimeout: first contact, the kill, a look at what a refusal means.
+   * @param options `timeoutMs` defaults to five times MessageTimeout: first contact, what the cluster is like, a look at the job where one is
+   * needed, the kill, a look at what a refusal means.
    * @returns when the controller has accepted: it signals the nodes afterwards.
    * @throws SlurmUsageError, SlurmAuthError, SlurmConnectionError, SlurmTimeoutError, SlurmProtocolVersionError,
    * SlurmProtocolError, SlurmServerError: each with `code` and `outcome`.
@@ -107,14 +111,15 @@ export class SlurmClient implements AsyncDisposable {
   /**
    * Signals one step of a job through the controller: `slurm_kill_job_step(3)`, `scancel 1234.0`.
    *
-   * Controllers 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 take SIGKILL for a step of a het leader to mean its whole components (read in
-   * their source): use `terminateJobStep` there, which goes to the nodes.
+   * SIGKILL to a step of a het leader goes to the nodes (`terminateJobStep`) where it could do more than that: a controller applies it to the
+   * same step of every component, and 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 to the whole components (read in their source). So from
+   * protocol 24.11 on, SIGKILL costs a look at the job.
    *
-   * @param step `'1234.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. Steps of array tasks and of
-   * het components are named by the job number of their own record.
+   * @param step `'1234.0'`, `'1234_7.0'`, `'1234+1.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. A step named
+   * through its array or het job costs a look too: the controller knows steps by the number of their own record.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
-   * @param options `timeoutMs` defaults to three times MessageTimeout.
-   * @returns when the controller has accepted.
+   * @param options `timeoutMs` defaults to five times MessageTimeout.
+   * @returns when the controller has accepted, or the nodes have.
    * @throws as `killJob`.
    */
   killJobStep(

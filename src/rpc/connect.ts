@@ -7,6 +7,7 @@ import { isSlurmError, SlurmConfigError, SlurmTimeoutError } from '../protocol/s
 import type { Endpoint, Transport } from '../protocol/transport.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
+import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
 import type { NodeAddress } from './node-addresses.js';
 import { tcpTransport } from './tcp-transport.js';
 
@@ -74,6 +75,7 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       nodes: config?.nodes,
       nodeAddress: options.nodeAddress,
       treeWidth: config?.treeWidth,
+      cluster: clusterOf(config),
       messageTimeoutMs,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
@@ -138,6 +140,10 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
   if (typeof authInfo !== 'object' || authInfo === null) {
     throw badOption('conf.authInfo', authInfo, 'is not an object');
   }
+  for (const field of ['scronParameters', 'schedulerParameters'] as const) {
+    const text = conf[field];
+    if (text !== undefined && typeof text !== 'string') throw badOption(`conf.${field}`, text, 'is no text');
+  }
   for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
     if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
     checkPositive(`conf.${field}`, value);
@@ -150,6 +156,12 @@ function checkMethods(field: string, value: unknown, methods: readonly string[])
   const known = (value ?? {}) as Record<string, unknown>;
   const missing = methods.find((method) => typeof known[method] !== 'function');
   if (missing !== undefined) throw badOption(field, value, `has no method ${missing}()`);
+}
+
+function clusterOf(config: SlurmConfig | null): ClusterFacts | null {
+  const { scronParameters, schedulerParameters } = config ?? {};
+  if (scronParameters === undefined || schedulerParameters === undefined) return null;
+  return clusterFacts(scronParameters, schedulerParameters);
 }
 
 function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | null): readonly Endpoint[] {

@@ -8,6 +8,7 @@ import type { Release } from '../protocol/release.js';
 import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
+import { askClusterFacts, type ClusterFacts } from './cluster-facts.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
 import type { NodeAddress } from './node-addresses.js';
@@ -30,6 +31,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly nodeAddress: NodeAddress | undefined;
   /** TreeWidth of slurm.conf. */
   readonly treeWidth: number | undefined;
+  /** `null` where it is not known: the controller is asked. */
+  readonly cluster: ClusterFacts | null;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
 }
@@ -52,8 +55,44 @@ export class ControllerLink {
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
   readonly #contacts = new Map<string, SharedWork<Reply>>();
 
+  #cluster: ClusterFacts | null;
+  #askingCluster: SharedWork<ClusterFacts> | null = null;
+
   constructor(setup: LinkSetup) {
     this.setup = setup;
+    this.#cluster = setup.cluster;
+  }
+
+  /**
+   * Asked of the controller once, where the configuration did not tell.
+   *
+   * @throws SlurmError of the exchange, always with outcome `not-sent`.
+   */
+  async clusterFacts(context: CallContext): Promise<ClusterFacts> {
+    if (this.#cluster !== null) return this.#cluster;
+    const forget = () => {
+      this.#askingCluster = null;
+    };
+    // First contact and the question.
+    this.#askingCluster ??= new SharedWork(
+      2 * this.setup.messageTimeoutMs,
+      (own) => askClusterFacts(this, own),
+      forget,
+    );
+    try {
+      this.#cluster = await this.#askingCluster.wait(context);
+      return this.#cluster;
+    } catch (thrown) {
+      if (!context.signal.aborted) throw thrown;
+      const [controller] = this.setup.controllers;
+      const place = {
+        peer: showEndpoint(controller as Endpoint),
+        rpc: 'REQUEST_BUILD_INFO',
+        protocol: this.setup.release,
+        repeatable: true,
+      };
+      throw callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
+    }
   }
 
   /**

@@ -14,6 +14,7 @@ import {
   SlurmServerError,
   SlurmTimeoutError,
 } from '../protocol/slurm-error.js';
+import { NO_STEP_ID } from '../protocol/step-id.js';
 import type { ControllerCall, ControllerLink } from './controller-link.js';
 import type { Reply } from './reply.js';
 
@@ -26,11 +27,28 @@ export async function jobRecords(
   job: ParsedJobId,
   context: CallContext,
 ): Promise<JobRecord[]> {
-  const record = { jobId: job.jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
-  const reply = await lookUp(link, { name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
-  if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.jobs.filter((found) => isMeant(found, job));
-  if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
+  return (await lookAtJob(link, job, context)).records;
+}
+
+/** {@link jobRecords}, and the answer they stood in. */
+export async function lookAtJob(
+  link: ControllerLink,
+  job: ParsedJobId,
+  context: CallContext,
+): Promise<{ records: JobRecord[]; reply: Reply }> {
+  const reply = await lookUp(link, lookFor(job), context);
+  if (reply.name === 'RESPONSE_JOB_INFO') {
+    return { records: reply.record.jobs.filter((found) => isMeant(found, job)), reply };
+  }
+  if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return { records: [], reply };
   throw lookupFailed(reply, 'REQUEST_JOB_INFO_SINGLE', job.text);
+}
+
+/** The message that asks for a job's records. */
+export function lookFor({ jobId, sluid }: ParsedJobId): ControllerCall<'REQUEST_JOB_INFO_SINGLE'> {
+  const showFlags = SHOW_FLAGS.SHOW_ALL;
+  const record = sluid === undefined ? { jobId, showFlags } : { stepId: { ...NO_STEP_ID, sluid }, showFlags };
+  return { name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true };
 }
 
 /** The steps of one job record; of all its step numbers when `stepId` is NO_VAL. Several records for a het step. */

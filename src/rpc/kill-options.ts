@@ -31,10 +31,16 @@ export interface KillJobOptions extends KillCallOptions {
   /** Do not stage out burst buffers (`scancel --hurry`). */
   readonly hurry?: boolean | undefined;
   /**
-   * Yes, a scrontab job is meant (`scancel --cron`). Any signal to a scrontab job switches the user's scrontab line off; without
-   * this, clusters with `ScronParameters=explicit_scancel` refuse from 23.02 on. Older ones do not ask.
+   * Yes, a scrontab job is meant as such (`scancel --cron`): any signal to one as a whole switches the line of its user's scrontab off. Without
+   * this the processes of its run are signalled step by step, which leaves the line on; clusters with `ScronParameters=explicit_scancel`
+   * refuse from 23.02 on. Where scrontab is enabled and not guarded, finding out costs one lookup per call.
    */
   readonly cron?: boolean | undefined;
+  /**
+   * Yes, all components of a heterogeneous job are meant. Without this a component is refused that cannot be signalled alone: the leader
+   * as `1234+0` (its plain number is the whole job), and with `SchedulerParameters=whole_hetjob` any of them.
+   */
+  readonly wholeHetJob?: boolean | undefined;
   /** The job ends as FAILED in place of CANCELLED. 25.05 and newer. */
   readonly failJob?: boolean | undefined;
   /** Federation: the sibling cluster whose copy of a pending job is removed (`scancel --sibling`). */
@@ -45,7 +51,7 @@ export interface KillJobOptions extends KillCallOptions {
 export const CALL_OPTIONS = ['timeoutMs', 'signal'] as const satisfies (keyof CallOptions)[];
 export const KILL_CALL_OPTIONS = [...CALL_OPTIONS, 'idempotent'] as const satisfies (keyof KillCallOptions)[];
 const TARGETS = ['batch', 'full', 'stepsOnly'] as const;
-const FLAGS = [...TARGETS, 'hurry', 'cron', 'failJob'] as const;
+const FLAGS = [...TARGETS, 'hurry', 'cron', 'wholeHetJob', 'failJob'] as const;
 export const KILL_JOB_OPTIONS = [
   ...KILL_CALL_OPTIONS,
   ...FLAGS,

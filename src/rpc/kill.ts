@@ -1,45 +1,30 @@
-/** `killJob` and `killJobStep`: one request to the controller, and an outcome that is never wrong. */
+/** `killJob` and `killJobStep`: signals through the controller, and an outcome that is never wrong. */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning } from '../protocol/error-meaning.js';
-import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
-import type { MessageInput } from '../protocol/messages/index.js';
-import { isAtLeast, type Release } from '../protocol/release.js';
+import {
+  type JobId,
+  type ParsedJobId,
+  type ParsedStepId,
+  parseJobId,
+  parseStepId,
+  type StepTarget,
+} from '../protocol/job-id.js';
+import { isAtLeast } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
-import { UNIX_SIGNALS, type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
-import { type Answered, lookForJob, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
+import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
+import { aimAt } from './aim.js';
+import { sluidTooOld } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
-import { type ControllerLink, showPassedOver } from './controller-link.js';
+import type { ControllerLink } from './controller-link.js';
+import { lookAtJob } from './job-lookup.js';
+import { killCronJob } from './kill-cron-job.js';
 import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
-import { type KillTarget, refusalCertainty } from './refusal.js';
+import { type Accepted, type AlreadyEnded, type Kill, orEnded, sendKill } from './kill-request.js';
+import { nothingToSignal } from './nothing-to-signal.js';
+import { terminateJobStep } from './signal.js';
 
-/** What a kill that was answered says of itself. */
-interface AnsweredKill extends Answered {
-  /** Number of the Unix signal. */
-  readonly unixSignal: number;
-  readonly rpc: 'REQUEST_KILL_JOB' | 'REQUEST_CANCEL_JOB_STEP';
-}
-
-/**
- * The controller took the request. It signals the nodes afterwards and reports nothing of that: accepted is not delivered,
- * and not dead.
- */
-export interface Accepted extends AnsweredKill {
-  readonly outcome: 'accepted';
-  /** Text the controller sent along, usually `null`. */
-  readonly message: string | null;
-}
-
-/** With `idempotent`: there was nothing left to signal. */
-export interface AlreadyEnded extends AnsweredKill {
-  readonly outcome: 'refused' | 'unknown';
-  readonly code: 'ESLURM_ALREADY_DONE' | 'ESLURM_INVALID_JOB_ID';
-  readonly number: number;
-}
-
-/** Exchanges a kill may take: first contact, the kill, a look at what a refusal means. */
-export const KILL_EXCHANGES = 3;
+/** Exchanges a kill may take: first contact, what the cluster is like, a look at the job, the kill, a look at what a refusal means. */
+export const KILL_EXCHANGES = 5;
 
 export async function killJob(
   link: ControllerLink,
@@ -51,27 +36,76 @@ export async function killJob(
   const { release } = link.setup;
   const parsed = parseJobId(job);
   const signal = unixSignalNumber(unixSignal);
-  const flags = killFlags(options, release);
-  const { sibling = null } = options;
-  if (sibling !== null && (typeof sibling !== 'string' || sibling === ''))
+  killFlags(options, release);
+  const { sibling } = options;
+  if (sibling !== undefined && (typeof sibling !== 'string' || sibling === ''))
     throw badOption('sibling', sibling, 'is not the name of a cluster');
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
+  const aim = await aimAt(link, parsed, signal, options, context);
+  const target = parsed.text;
+  switch (aim.at) {
+    case 'text':
+      return killByText(link, parsed, signal, options, context);
+    case 'record':
+      return killRecord(link, { jobId: aim.job.jobId, target }, signal, options, context);
+    case 'steps-of-cron-job': {
+      const { idempotent } = options;
+      const rpc = 'REQUEST_CANCEL_JOB_STEP';
+      const work = killCronJob(link, { ...aim, target }, signal, options, context);
+      return orEnded(work, { target, unixSignal: signal, rpc, protocol: release, idempotent });
+    }
+    case 'pending-task': {
+      const { peer } = aim;
+      throw nothingToSignal(`${target} is pending`, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link, { peer });
+    }
+  }
+}
 
-  const record = { stepId: NO_STEP_ID, sjobId: parsed.text, sibling, signal, flags };
-  // SIGKILL to whole jobs: a second one finds them ending or ended.
-  const repeatable = signal === UNIX_SIGNALS.SIGKILL && !options.batch && !options.stepsOnly;
+/** All that the id text means to the controller, without a look at it before. The options have been checked. */
+export function killByText(
+  link: ControllerLink,
+  job: ParsedJobId,
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<Accepted | AlreadyEnded> {
+  const flags = killFlags(options, link.setup.release);
+  const record = { stepId: NO_STEP_ID, sjobId: job.text, sibling: options.sibling ?? null, signal, flags };
+  const repeatable = isRepeatable(signal, options);
   const kill = {
     rpc: 'REQUEST_KILL_JOB',
     record,
-    kind: parsed.kind,
-    jobId: parsed.jobId,
-    target: parsed.text,
+    kind: job.kind,
+    job,
+    target: job.text,
     repeatable,
   } as const;
-  return send(link, kill, options, context);
+  return sendKill(link, kill, options.idempotent, context);
 }
 
-export async function killJobStep(
+/** One job record and no other: a task of an array, or a component where these can be signalled alone. */
+export function killRecord(
+  link: ControllerLink,
+  { jobId, target }: { readonly jobId: number; readonly target: string },
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<Accepted | AlreadyEnded> {
+  const flags = killFlags(options, link.setup.release);
+  const stepId = { jobId, stepId: NO_VAL, stepHetComp: NO_VAL };
+  const repeatable = isRepeatable(signal, options);
+  const job = { kind: 'job', jobId, text: String(jobId) } as const;
+  const record = { stepId, sjobId: null, signal, flags };
+  const kill = { rpc: 'REQUEST_CANCEL_JOB_STEP', record, kind: 'record', job, target, repeatable } as const;
+  return sendKill(link, kill, options.idempotent, context);
+}
+
+/** SIGKILL to whole jobs: a second one finds them ending or ended. */
+function isRepeatable(signal: number, { batch, stepsOnly }: KillJobOptions): boolean {
+  return signal === UNIX_SIGNALS.SIGKILL && batch !== true && stepsOnly !== true;
+}
+
+export function killJobStep(
   link: ControllerLink,
   step: StepTarget,
   unixSignal: UnixSignal,
@@ -80,108 +114,71 @@ export async function killJobStep(
 ): Promise<Accepted | AlreadyEnded> {
   const parsed = parseStepId(step);
   const signal = unixSignalNumber(unixSignal);
-  checkBoolean('idempotent', options.idempotent);
-  if (parsed.job.kind !== 'job') throw needsOwnJobId(parsed.text, step);
-  const record = {
-    stepId: { jobId: parsed.job.jobId, stepId: parsed.stepId, stepHetComp: parsed.stepHetComp ?? NO_VAL },
-    sjobId: null,
-    signal,
-  };
-  const repeatable = signal === UNIX_SIGNALS.SIGKILL;
-  const { jobId } = parsed.job;
-  const kill = {
-    rpc: 'REQUEST_CANCEL_JOB_STEP',
-    record,
-    kind: 'step',
-    jobId,
-    target: parsed.text,
-    repeatable,
-  } as const;
-  return send(link, kill, options, context);
+  const { idempotent } = options;
+  checkBoolean('idempotent', idempotent);
+  const rpc = 'REQUEST_CANCEL_JOB_STEP';
+  const work = killParsedStep(link, { given: step, ...parsed }, signal, idempotent, context);
+  const protocol = link.setup.release;
+  return orEnded(work, { target: parsed.text, unixSignal: signal, rpc, protocol, idempotent });
 }
 
-interface Kill {
-  readonly rpc: AnsweredKill['rpc'];
-  readonly record: MessageInput<'REQUEST_KILL_JOB'>;
-  readonly kind: KillTarget;
-  readonly jobId: number;
-  readonly target: string;
-  readonly repeatable: boolean;
-}
-
-async function send(
+async function killParsedStep(
   link: ControllerLink,
-  kill: Kill,
-  { idempotent }: KillCallOptions,
+  step: ParsedStepId & { readonly given: StepTarget },
+  signal: number,
+  idempotent: boolean | undefined,
   context: CallContext,
 ): Promise<Accepted | AlreadyEnded> {
-  const { rpc, record, repeatable, target } = kill;
-  const reply = await link.call({ name: rpc, record, repeatable }, context);
-  const { peer, protocol, authenticated, elapsedMs } = reply;
-  const answered: AnsweredKill = {
+  const kills = signal === UNIX_SIGNALS.SIGKILL;
+  const { stepId, stepHetComp, text: target } = step;
+  const owner = await ownerOf(link, step, kills, context);
+  if (kills && owner.isLeader) return atItsNodes(link, step.given, owner.peer, context);
+  const { jobId } = owner;
+  const kill: Kill = {
+    rpc: 'REQUEST_CANCEL_JOB_STEP',
+    record: { stepId: { jobId, stepId, stepHetComp: stepHetComp ?? NO_VAL }, sjobId: null, signal },
+    kind: 'step',
+    job: { kind: 'job', jobId, text: String(jobId) },
     target,
-    unixSignal: record.signal,
-    rpc,
-    peer,
-    protocol,
-    authenticated,
-    elapsedMs,
+    repeatable: kills,
   };
-  const { number, message } = verdict(reply, kill);
-  if (number === 0) return { outcome: 'accepted', ...answered, message };
-
-  const { outcome, cause } = await outcomeOfRefusal(link, kill, number, protocol, context);
-  const { code, errno, text, retryable } = errorMeaning(number, protocol);
-  if (idempotent === true && (code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID')) {
-    return { outcome, ...answered, code, number };
-  }
-  const signal = unixSignalName(record.signal);
-  const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;
-  const said = message === null ? '' : ` It said ${showValue(message)}.`;
-  const before = reply.passedOver.length === 0 ? '' : ` ${showPassedOver(reply.passedOver)}`;
-  throw new SlurmServerError(`${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`, {
-    code,
-    errno,
-    number,
-    outcome,
-    peer,
-    rpc,
-    protocol,
-    phase: 'wait',
-    retryable: outcome === 'refused' ? retryable : repeatable,
-    serverMessage: message,
-    hint: outcome === 'refused' ? undefined : UNCERTAIN,
-    cause,
-  });
+  return sendKill(link, kill, idempotent, context);
 }
 
-async function outcomeOfRefusal(
+/** The number of the record that has the step, and whether that is known to be a het job's leader. */
+async function ownerOf(
   link: ControllerLink,
-  { kind, jobId, record }: Kill,
-  number: number,
-  protocol: Release,
+  { job }: ParsedStepId,
+  kills: boolean,
   context: CallContext,
-): Promise<{ outcome: 'refused' | 'unknown'; cause?: unknown }> {
-  const { code } = errorMeaning(number, protocol);
-  const certainty = refusalCertainty(kind, code, record.signal === UNIX_SIGNALS.SIGKILL);
-  if (certainty === 'certain') return { outcome: 'refused' };
-  if (certainty === 'uncertain') return { outcome: 'unknown' };
-  try {
-    const { records } = await lookForJob(link, jobId, protocol, context);
-    // A record that is gone by now shows nothing, but where the kill itself found none.
-    const isSingle = records === 1 || (records === 0 && code === 'ESLURM_INVALID_JOB_ID');
-    return { outcome: isSingle ? 'refused' : 'unknown' };
-  } catch (cause) {
-    // Whatever went wrong with the look, it is not what became of the kill.
-    return { outcome: 'unknown', cause };
-  }
+): Promise<{ jobId: number; isLeader: boolean; peer: string }> {
+  const { kind, jobId, text } = job;
+  // SIGKILL to the step of a het leader is one to that step of every component, and to 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 one to
+  // the whole components (read in their source). Any of these may speak a protocol from 24.11 on.
+  const mayHarm = kills && isAtLeast(link.setup.release, '24.11');
+  if (kind === 'job' && !mayHarm) return { jobId, isLeader: false, peer: '' };
+  const { records, reply } = await lookAtJob(link, job, context);
+  const { peer } = reply;
+  const own = kind === 'job' ? records.find((record) => record.jobId === jobId) : records[0];
+  if (own !== undefined) return { jobId: own.jobId, isLeader: own.hetJobId === own.jobId, peer };
+  // By its number the controller can say so itself.
+  if (kind === 'job') return { jobId, isLeader: false, peer };
+  throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
 }
 
-function needsOwnJobId(text: string, value: unknown): SlurmUsageError {
-  return new SlurmUsageError(`step ${text} is named through its array or heterogeneous job.`, {
-    code: 'SLURMWIRE_BAD_STEP_ID',
-    field: 'step',
-    value,
-    hint: 'The controller finds steps by the number of the task\'s or component\'s own job record (%A of squeue -o "%i %A"): give that.',
-  });
+/** SIGKILL to a step and nothing else, past the controller. */
+async function atItsNodes(
+  link: ControllerLink,
+  step: StepTarget,
+  peer: string,
+  context: CallContext,
+): Promise<Accepted> {
+  const { target, rpc, unixSignal, protocol, nodes, elapsedMs } = await terminateJobStep(
+    link,
+    step,
+    {},
+    context,
+  );
+  const answered = { target, unixSignal, rpc, peer, protocol, authenticated: false, elapsedMs };
+  return { outcome: 'accepted', ...answered, message: null, nodes };
 }

@@ -39,8 +39,8 @@ const SAID_OF_ONE_PART: ReadonlySet<string> = new Set([
   'ESLURM_JOB_PENDING',
 ]);
 
-/** What the target of a kill is, as far as its id tells. */
-export type KillTarget = ParsedJobId['kind'] | 'step';
+/** What the target of a kill is, as far as its id tells; `record`: one job record by its own number, without the rest of its array. */
+export type KillTarget = ParsedJobId['kind'] | 'step' | 'record';
 
 /**
  * How sure it is that a refused kill did nothing.
@@ -70,6 +70,8 @@ export function refusalCertainty(target: KillTarget, code: string, kills: boolea
       return noSuchJob ? 'certain' : 'uncertain';
     case 'sluid':
       return noSuchJob ? 'certain' : 'uncertain';
+    case 'record':
+      return 'certain';
     case 'step':
       return kills ? 'certain-if-single' : 'certain';
   }

@@ -277,6 +277,8 @@ describe('a large site', () => {
       authInfo: { socket: '/run/munge/munge.socket.2', ttlSeconds: null },
       messageTimeoutMs: 60_000,
       tcpTimeoutMs: 10_000,
+      scronParameters: expect.any(String),
+      schedulerParameters: expect.any(String),
     });
   });
 });

@@ -44,8 +44,6 @@ describe('jobs', () => {
     ['123+0', 'het-component', 123, '123+0'],
     ['123+1', 'het-component', 123, '123+1'],
     ['123+01', 'het-component', 123, '123+1'],
-    ['sD81M80YD4HS00', 'sluid', 0, 'sD81M80YD4HS00'],
-    ['sd81m80yd4hs00', 'sluid', 0, 'sd81m80yd4hs00'],
     [{ jobId: 123 }, 'job', 123, '123'],
     [{ jobId: 123, arrayTaskId: 0 }, 'array-task', 123, '123_0'],
     [{ jobId: 123, arrayTaskId: 4 }, 'array-task', 123, '123_4'],
@@ -56,6 +54,17 @@ describe('jobs', () => {
     [{ jobId: 123, hetJobOffset: 2 }, 'het-component', 123, '123+2'],
   ])('%j', (given, kind, jobId, text) => {
     expect(parseJobId(given)).toEqual({ kind, jobId, text });
+  });
+
+  // The first was observed; readers take O for 0, I and L for 1.
+  test.each([
+    ['sD81M80YD4HS00', 0xd40688079a48e400n],
+    ['sd81m80yd4hs00', 0xd40688079a48e400n],
+    ['sD8iM8oYD4HSO0', 0xd40688079a48e400n],
+    ['s0000000000000', 0n],
+    ['sFZZZZZZZZZZZZ', 0xffffffffffffffffn],
+  ])('%s is a sluid', (text, sluid) => {
+    expect(parseJobId(text)).toEqual({ kind: 'sluid', jobId: 0, text, sluid });
   });
 
   test.each<[unknown, RegExp]>([

@@ -1,5 +1,6 @@
 /** What scancel and scontrol 22.05 sent to a live slurmctld, and what slurmwire sends for the same: the same bytes, credential aside. */
 import { expect, test } from 'vitest';
+import { RECORDED_CLUSTER } from '../../lab/recorded-cluster.js';
 import { connect, type KillJobOptions, type SlurmClient } from '../../src/index.js';
 import {
   decodeBody,
@@ -73,7 +74,7 @@ async function framesOf(call: Call): Promise<Frame[]> {
   const auth = { plugin: 'auth/munge', credential: 'a credential' } as const;
   const type = 8001;
   const slurm = await connect({
-    controllers: ['fake:6817'],
+    conf: RECORDED_CLUSTER,
     auth: {
       name: 'auth/munge',
       create: async () => auth,

@@ -1,12 +1,10 @@
 /** The conversations of fixtures/22.05, recorded from a live slurmctld. */
 import { fileURLToPath } from 'node:url';
+import { RECORDED_CLUSTER } from '../../lab/recorded-cluster.js';
 import { connect, type SlurmClient } from '../../src/index.js';
 import { FrameAssembler } from '../../src/protocol/frame-assembler.js';
 import { decodeFrame, type Frame } from '../../src/protocol/index.js';
 import { type Fixture, type Player, type PlayOptions, play, readFixture } from '../../src/replay/index.js';
-
-/** SlurmUser of the recorded cluster. */
-export const SLURM_USER = 64030;
 
 export function recorded(name: string): Promise<Fixture> {
   return readFixture(fileURLToPath(new URL(`../../fixtures/22.05/${name}.msgpack`, import.meta.url)));
@@ -32,6 +30,6 @@ export async function playing(
 ): Promise<{ slurm: SlurmClient; player: Player }> {
   const player = play(fixture, options);
   const { transport, auth } = player;
-  const slurm = await connect({ controllers: ['recorded:6817'], slurmUser: SLURM_USER, transport, auth });
+  const slurm = await connect({ conf: RECORDED_CLUSTER, transport, auth });
   return { slurm, player };
 }

@@ -189,7 +189,7 @@ describe('one deadline over everything', () => {
     expect(connect).toBeGreaterThan(0);
   });
 
-  it('defaults: three, two and one MessageTimeout; the option of the client; that of the call', async () => {
+  it('defaults: five, two and one MessageTimeout; the option of the client; that of the call', async () => {
     await using peer = await ScriptedPeer.listen(
       answering({ REQUEST_KILL_JOB: silence, REQUEST_JOB_INFO_SINGLE: silence }),
     );
@@ -208,7 +208,7 @@ describe('one deadline over everything', () => {
         .ping()
         .then(([ping]) => said(Promise.reject(ping?.error))),
     ]);
-    expect(all).toEqual(['633', '422', '397', '353', '397', '211']);
+    expect(all).toEqual(['1055', '422', '397', '353', '397', '211']);
   });
 });
 

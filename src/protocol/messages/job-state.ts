@@ -75,6 +75,16 @@ export function isJobFinished(jobState: number): boolean {
   return (jobState & JOB_STATE_BASE) > JOB_STATES.JOB_SUSPENDED;
 }
 
+/** True while it waits for nodes, also for its next run after a requeue. */
+export function isJobPending(jobState: number): boolean {
+  return (jobState & JOB_STATE_BASE) === JOB_STATES.JOB_PENDING;
+}
+
+/** True while it has its nodes and is not suspended; they may still be booting. */
+export function isJobRunning(jobState: number): boolean {
+  return (jobState & JOB_STATE_BASE) === JOB_STATES.JOB_RUNNING;
+}
+
 export const jobStateRequest = struct({
   /** Empty: all jobs. */
   jobIds: array(struct({ jobId: u32, arrayTaskId: u32.else(NO_VAL), hetJobOffset: u32.else(NO_VAL) })).else(

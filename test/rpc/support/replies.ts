@@ -14,6 +14,9 @@ import {
   type Release,
 } from '../../../src/protocol/index.js';
 import { messageType } from '../../../src/protocol/messages/index.js';
+import type { JobRecord } from '../../../src/protocol/messages/job-record.js';
+import { NO_VAL } from '../../../src/protocol/sentinels.js';
+import { NO_STEP_ID } from '../../../src/protocol/step-id.js';
 import { exampleOf, settled } from '../../support/description.js';
 import { CALLER, SLURM_USER, sealCredential } from './fake-auth.js';
 import type { PeerConnection, PeerRequest, Script } from './scripted-peer.js';
@@ -55,13 +58,32 @@ export function rc(number: number, details: ReplyDetails = {}): Uint8Array {
   return reply('RESPONSE_SLURM_RC', { returnCode: number >>> 0 }, details);
 }
 
-/** The answer to a look: so many job records with something in every field. */
+/** The answer to a look: job 7 alone, or with so many records in all the leader of a het job; else something in every field. */
 export function jobInfo(count: number, details: ReplyDetails = {}): Uint8Array {
+  return jobRecordsReply(
+    Array.from({ length: count }, (_, index) => ({ jobId: 7 + index, hetJobId: count > 1 ? 7 : 0 })),
+    details,
+  );
+}
+
+/** Job records: what is not given says that it is no array, no het job, no scrontab job. */
+export function jobRecordsReply(jobs: readonly Partial<JobRecord>[], details: ReplyDetails = {}): Uint8Array {
   const { release = '22.05' } = details;
   const type = messageType('RESPONSE_JOB_INFO');
-  const { jobs, ...rest } = exampleOf(type, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
-  const record = settled(type, { ...rest, jobs: Array(count).fill(jobs?.[0]) }, release);
-  return reply('RESPONSE_JOB_INFO', record as MessageInput<'RESPONSE_JOB_INFO'>, details);
+  const example = exampleOf(type, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
+  const given = jobs.map((job) => ({
+    arrayJobId: 0,
+    arrayTaskId: NO_VAL,
+    hetJobId: 0,
+    cronspec: null,
+    ...job,
+    stepId: { ...NO_STEP_ID, jobId: job.jobId ?? 7 },
+  }));
+  const full = { ...example, jobs: given.map((job) => ({ ...example.jobs[0], ...job })) };
+  const record = settled(type, full, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
+  // What is null on purpose was filled in with an example.
+  const own = record.jobs.map((job, index) => ({ ...job, ...given[index] }));
+  return reply('RESPONSE_JOB_INFO', { ...record, jobs: own } as MessageInput<'RESPONSE_JOB_INFO'>, details);
 }
 
 /** A reply of a kind that Slurm knows and this library has no description of, whichever that is by now. */

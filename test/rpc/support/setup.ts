@@ -34,6 +34,7 @@ export function linkSetup(controllers: readonly Endpoint[], given: TestSetup = {
     nodes: undefined,
     nodeAddress: undefined,
     treeWidth: undefined,
+    cluster: { scrontab: 'none', wholeHetJob: false },
     trusted: new Set([0, SLURM_USER, SLURMD_USER]),
     messageTimeoutMs: 5_000,
     maxReplyBytes: 1_000_000,

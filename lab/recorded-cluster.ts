@@ -1,0 +1,16 @@
+import type { SlurmConfig } from '../src/index.js';
+
+/** The cluster that fixtures/22.05 was recorded from, as far as a client needs to know it. */
+export const RECORDED_CLUSTER: SlurmConfig = {
+  file: null,
+  clusterName: 'lab',
+  controllers: [{ name: 'lab', host: 'recorded', port: 6817 }],
+  slurmUser: { name: 'slurm', uid: 64030 },
+  slurmdUser: { name: 'root', uid: 0 },
+  authType: 'auth/munge',
+  authInfo: { socket: null, ttlSeconds: null },
+  messageTimeoutMs: 10_000,
+  tcpTimeoutMs: 2_000,
+  scronParameters: '',
+  schedulerParameters: '',
+};
