@@ -17,6 +17,8 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_UNKNOWN_MESSAGE: 'A message that has no description here.',
   SLURMWIRE_UNSAFE_MESSAGE: 'A message that could harm a cluster; it is never sent.',
   SLURMWIRE_WHOLE_HET_JOB: 'A component that Slurm cannot signal without the others of its het job.',
+  SLURMWIRE_NOT_ONE_JOB: 'kill() with a positive target that stands for several jobs.',
+  SLURMWIRE_NOT_IN_A_JOB: 'kill() with target 0 in a process that runs in no job.',
   SLURMWIRE_CLOSED: 'The client was closed before the call.',
   // The codec.
   SLURMWIRE_TRUNCATED: 'The bytes end before the field does.',

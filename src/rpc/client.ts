@@ -36,6 +36,14 @@ import {
 } from './kill-options.js';
 import type { Accepted, AlreadyEnded } from './kill-request.js';
 import { type ControllerPing, ping } from './ping.js';
+import {
+  type Killed,
+  type KillTarget,
+  kill,
+  POSIX_KILL_EXCHANGES,
+  POSIX_KILL_OPTIONS,
+  type PosixKillOptions,
+} from './posix-kill.js';
 import type { Reply } from './reply.js';
 import {
   FAN_OUT_EXCHANGES,
@@ -296,6 +304,30 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<KilledJobs> {
     return this.#run('killJobs', options, KILL_JOBS_OPTIONS, KILL_JOBS_EXCHANGES, (context) =>
       killJobs(this.#link, which, unixSignal, options, context),
+    );
+  }
+
+  /**
+   * kill(2) for jobs. Delivers a signal, or with signal 0 checks whether one could be delivered.
+   *
+   * | target | means |
+   * |---|---|
+   * | `1234`, `'1234_7'`, `'1234+1'`, `'1234.0'` | one job, array task, component or step. The number of an array or a het leader is refused |
+   * | `0` | the job this process runs in (`SLURM_JOB_ID`) |
+   * | `-1234`, `'1234_*'`, `'1234_[1-5]'` | the array or heterogeneous job 1234 as a group, tasks of an array |
+   * | `-1` | every job of the caller (root and SlurmUser: every job) but the one this process runs in. Only with `broad` |
+   *
+   * Signal 0 reaches no process. The controller is asked whether the caller may signal the job; up to 24.11 it denies it to operators, who may.
+   *
+   * @param unixSignal name or number, Linux numbering, or 0.
+   * @param options as `killJob`, and `broad`. `timeoutMs` defaults to twelve times MessageTimeout.
+   * @returns when at least one job or step has taken it, as kill(2) has it: `targets` tells of each.
+   * @throws SlurmUsageError with `errno` EINVAL, or ESRCH for 0 outside of a job; SlurmServerError with EPERM, ESRCH or EAGAIN when none
+   * took it, `parts` telling of each; else as `killJob`.
+   */
+  kill(target: KillTarget, unixSignal: UnixSignal | 0, options: PosixKillOptions = {}): Promise<Killed> {
+    return this.#run('kill', options, POSIX_KILL_OPTIONS, POSIX_KILL_EXCHANGES, (context) =>
+      kill(this.#link, target, unixSignal, options, process.env.SLURM_JOB_ID, context),
     );
   }
 

@@ -9,6 +9,7 @@ export type { CallOptions, KillCallOptions, KillJobOptions } from './kill-option
 export type { Accepted, AlreadyEnded } from './kill-request.js';
 export type { NodeAddress } from './node-addresses.js';
 export type { ControllerPing } from './ping.js';
+export type { Killed, KilledTarget, KillTarget, PosixKillOptions } from './posix-kill.js';
 export type { Reply, ReplyOf } from './reply.js';
 export type { FanOut, FanOutOptions } from './signal.js';
 export { type TcpOptions, tcpTransport } from './tcp-transport.js';

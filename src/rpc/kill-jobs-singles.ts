@@ -234,7 +234,7 @@ function isMeta(job: JobRecord): boolean {
 }
 
 /** The name of a record as Slurm writes it. */
-function nameOf(job: JobRecord): string {
+export function nameOf(job: JobRecord): string {
   if (isMeta(job)) {
     const tasks = tasksIn(job);
     return tasks.length === 0 ? String(job.arrayJobId) : `${job.arrayJobId}_[${showTasks(tasks)}]`;

@@ -1,0 +1,119 @@
+/** One array task, one component, a scrontab job without its line: on a live controller, only what was named is hit. */
+import { writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import type { Release } from '../../src/index.js';
+import { describeLive, type Live } from './support/live.js';
+
+const LISTENER = `trap 'echo USR1 >> heard.$SLURM_JOB_ID' USR1
+srun -n1 bash -c 'trap "echo USR1 >> heard.$SLURM_JOB_ID" USR1; touch up.$SLURM_JOB_ID; while :; do sleep 0.1; done' &
+while :; do sleep 0.1; done`;
+
+for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
+  const options = { protocol: release };
+  describeLive(`only what was named is hit, on ${release}`, { release, nodes: 2 }, (live) => {
+    test('one running task of an array that has pending ones', async () => {
+      const { alice, cluster, output } = live();
+      const id = await cluster.submit(LISTENER, {
+        user: 'alice',
+        sbatchArgs: ['--array=0-3%2', '-n1', '--overcommit'],
+      });
+      const [first = 0, second = 0] = await runningTasks(live(), id);
+      for (const task of [first, second]) await live().waitForFile(`up.${task}`);
+      const told = await alice.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
+      expect(told.error).toBeUndefined();
+      expect(told.value).toMatchObject({
+        outcome: 'accepted',
+        target: `${id}_1`,
+        rpc: 'REQUEST_CANCEL_JOB_STEP',
+      });
+      const task = await ownNumber(live(), `${id}_1`);
+      await cluster.waitFor(async () => (await output(`heard.${task}`)) === 'USR1\n', 20_000, 'the signal');
+      expect(await output(`heard.${task === first ? second : first}`)).toBe('');
+
+      const pending = await alice.call('killJob', [`${id}_3`, 'SIGUSR1'], options);
+      expect(pending.error).toMatchObject({ number: 2020, errno: 'EAGAIN', outcome: 'not-sent' });
+      const { bob } = live();
+      const foreign = await bob.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
+      expect(foreign.error).toMatchObject({ number: 2002, errno: 'EPERM', outcome: 'refused' });
+      await alice.call('killJob', [id], options);
+    });
+  });
+}
+
+/** Debian's 22.05 comes without scrontab. */
+const RELEASE = '26.05';
+const SCRONTAB = { ScronParameters: 'enable', SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
+
+describeLive(`scrontab jobs of ${RELEASE}`, { release: RELEASE, nodes: 2, parameters: SCRONTAB }, (live) => {
+  const options = { protocol: RELEASE };
+
+  /** Starts every minute; the user's only job. */
+  const setScrontab = async (script: string) => {
+    const { cluster } = live();
+    const file = `${cluster.workDirectory}/cron.sh`;
+    await writeFile(file, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
+    const input = `#SCRON -D ${cluster.workDirectory}\n* * * * * ${file}\n`;
+    const { code, stderr } = await cluster.exec(['scrontab', '-'], { user: 'alice', input });
+    expect(code, stderr).toBe(0);
+  };
+  const squeue = async (...args: string[]) => {
+    const { stdout } = await live().cluster.exec(['squeue', '-h', '-u', 'alice', ...args], { user: 'alice' });
+    return stdout.trim();
+  };
+  const scrontab = async () =>
+    (await live().cluster.exec(['scrontab', '-l'], { user: 'alice' })).stdout.trim();
+
+  test('are signalled and killed, and their line stays on; it goes when that is meant', async () => {
+    const { alice, cluster, output } = live();
+    await setScrontab(LISTENER);
+    const line = await scrontab();
+    const pending = Number(await squeue('-t', 'PD', '-o', '%A'));
+    const early = await alice.call('killJob', [pending], options);
+    expect(early.error).toMatchObject({ number: 2098, outcome: 'not-sent' });
+    expect(await scrontab()).toBe(line);
+
+    await cluster.waitFor(
+      async () => (await squeue('-t', 'R', '-o', '%A')) !== '',
+      100_000,
+      'the scrontab job',
+    );
+    const id = Number(await squeue('-t', 'R', '-o', '%A'));
+    await live().waitForFile(`up.${id}`);
+    const heard = await alice.call('killJob', [id, 'SIGUSR1'], options);
+    expect(heard.error).toBeUndefined();
+    expect(heard.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_CANCEL_JOB_STEP' });
+    await cluster.waitFor(async () => (await output(`heard.${id}`)) === 'USR1\n', 20_000, 'the signal');
+
+    // The shell alone, then the run: the next one waits for its minute.
+    const shell = await alice.call('killJob', [id, 'SIGUSR1', { batch: true }], options);
+    expect(shell.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_SIGNAL_TASKS' });
+    await cluster.waitFor(async () => (await output(`heard.${id}`)) === 'USR1\nUSR1\n', 20_000, 'the shell');
+    const killed = await alice.call('killJob', [id], options);
+    expect(killed.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_CANCEL_JOB_STEP' });
+    await cluster.waitFor(
+      async () => (await squeue('-t', 'PD')) !== '',
+      30_000,
+      'the next run to be pending',
+    );
+    expect(await scrontab()).toBe(line);
+
+    const meant = await alice.call('killJob', [id, 'SIGKILL', { cron: true }], options);
+    expect(meant.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_KILL_JOB' });
+    await cluster.waitFor(async () => (await scrontab()).includes('DISABLED'), 20_000, 'the line to be off');
+  }, 240_000);
+});
+
+async function runningTasks({ cluster }: Live, array: number): Promise<number[]> {
+  const list = async () => {
+    const { stdout } = await cluster.exec(['squeue', '-h', '-j', `${array}`, '-t', 'R', '-o', '%A'], {
+      user: 'root',
+    });
+    return stdout.split('\n').filter(Boolean).map(Number);
+  };
+  await cluster.waitFor(async () => (await list()).length === 2, 30_000, 'two tasks to run');
+  return list();
+}
+
+async function ownNumber({ cluster }: Live, task: string): Promise<number> {
+  return Number((await cluster.exec(['squeue', '-h', '-j', task, '-o', '%A'], { user: 'root' })).stdout);
+}
