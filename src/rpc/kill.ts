@@ -5,7 +5,8 @@ import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protoco
 import type { MessageInput } from '../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
 import { type Answered, lookForJob, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
@@ -131,7 +132,7 @@ async function send(
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
   const { outcome, cause } = await outcomeOfRefusal(link, kill, number, protocol, context);
-  const { code, errno, text, retryable } = errorMeaning(number, protocol);
+  const { code, text, retryable } = errorMeaning(number, protocol);
   if (idempotent === true && (code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID')) {
     return { outcome, ...answered, code, number };
   }
@@ -139,20 +140,21 @@ async function send(
   const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;
   const said = message === null ? '' : ` It said ${showValue(message)}.`;
   const before = reply.passedOver.length === 0 ? '' : ` ${showPassedOver(reply.passedOver)}`;
-  throw new SlurmServerError(`${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`, {
-    code,
-    errno,
+  throw serverError(
+    `${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`,
     number,
-    outcome,
-    peer,
-    rpc,
     protocol,
-    phase: 'wait',
-    retryable: outcome === 'refused' ? retryable : repeatable,
-    serverMessage: message,
-    hint: outcome === 'refused' ? undefined : UNCERTAIN,
-    cause,
-  });
+    {
+      outcome,
+      peer,
+      rpc,
+      phase: 'wait',
+      retryable: outcome === 'refused' ? retryable : repeatable,
+      serverMessage: message,
+      hint: outcome === 'refused' ? undefined : UNCERTAIN,
+      cause,
+    },
+  );
 }
 
 async function outcomeOfRefusal(

@@ -10,7 +10,8 @@ import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
 import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { type Outcome, SlurmServerError, SlurmUsageError } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { type Outcome, type SlurmError, SlurmServerError, SlurmUsageError } from '../protocol/slurm-error.js';
 import { SPECIAL_STEP_IDS, type StepId } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { badOption } from './check-options.js';
@@ -224,20 +225,10 @@ const NUMBERS = {
 } as const;
 
 /** Told by this library from what the controller knows: no slurmd was asked. */
-function nothingToSignal(
-  what: string,
-  code: keyof typeof NUMBERS,
-  { setup }: ControllerLink,
-): SlurmServerError {
-  const number = NUMBERS[code];
-  const { errno, retryable } = errorMeaning(number, setup.release);
-  return new SlurmServerError(`Nothing was signalled: ${what}.`, {
-    code,
-    number,
-    errno: code === 'ESLURM_JOB_SCRIPT_MISSING' ? 'ESRCH' : errno,
-    retryable,
+function nothingToSignal(what: string, code: keyof typeof NUMBERS, { setup }: ControllerLink): SlurmError {
+  return serverError(`Nothing was signalled: ${what}.`, NUMBERS[code], setup.release, {
+    ...(code === 'ESLURM_JOB_SCRIPT_MISSING' ? { errno: 'ESRCH' } : {}),
     outcome: 'not-sent',
-    protocol: setup.release,
     phase: 'wait',
   });
 }
