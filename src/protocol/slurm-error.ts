@@ -21,6 +21,18 @@ export type Outcome = 'not-sent' | 'refused' | 'accepted' | 'unknown' | 'partial
 /** Where in the way of one call it went wrong. */
 export type Phase = 'config' | 'connect' | 'authenticate' | 'send' | 'wait' | 'decode';
 
+/** How one part of an array fared. */
+export interface JobPart {
+  /** The task or tasks, as the verbs take them: `1234_7`, `1234_[1-5,9]`. */
+  readonly target: string;
+  /** 0, or Slurm's error number. */
+  readonly number: number;
+  /** Name of the number; `SLURM_SUCCESS` for 0. */
+  readonly code: string;
+  /** The server's text, or what the number means. */
+  readonly message: string;
+}
+
 /** What every {@link SlurmError} may carry beside its message. */
 export interface SlurmErrorDetails {
   /** Stable name programs match on: Slurm's or MUNGE's own where there is one, else one of `ErrorCode`. */
@@ -43,6 +55,10 @@ export interface SlurmErrorDetails {
   readonly hint?: string | undefined;
   /** What each node of a fan-out said. */
   readonly nodes?: readonly NodeResult[] | undefined;
+  /** Text the server sent with the number (RESPONSE_SLURM_RC_MSG); `null` where it sent none. */
+  readonly serverMessage?: string | null | undefined;
+  /** Where the server answered for each part of an array: all parts, those that were accepted too. Then `code` is the first refusal's. */
+  readonly parts?: readonly JobPart[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -62,6 +78,8 @@ export class SlurmError extends Error {
   readonly phase: Phase | undefined;
   readonly hint: string | undefined;
   readonly nodes: readonly NodeResult[] | undefined;
+  readonly serverMessage: string | null | undefined;
+  readonly parts: readonly JobPart[] | undefined;
   /** @internal The message without the prefix and the hint that the constructors add: what {@link restate} starts from. */
   readonly summary: string;
 
@@ -80,6 +98,8 @@ export class SlurmError extends Error {
     this.phase = details.phase;
     this.hint = details.hint;
     this.nodes = details.nodes;
+    this.serverMessage = details.serverMessage;
+    this.parts = details.parts;
     Object.defineProperty(this, BRAND, { value: true });
     Object.defineProperty(this, 'summary', { enumerable: false });
   }
@@ -246,36 +266,13 @@ export class SlurmProtocolError extends SlurmError {
   }
 }
 
-/** How one part of an array fared. */
-export interface JobPart {
-  /** The task or tasks, as the verbs take them: `1234_7`, `1234_[1-5,9]`. */
-  readonly target: string;
-  /** 0, or Slurm's error number. */
-  readonly number: number;
-  /** Name of the number; `SLURM_SUCCESS` for 0. */
-  readonly code: string;
-  /** The server's text, or what the number means. */
-  readonly message: string;
-}
-
 /** The server said no: `number` and `code` are Slurm's own. */
 export class SlurmServerError extends SlurmError {
   override readonly name = 'SlurmServerError';
-  /** Text the server sent with the number, if any (RESPONSE_SLURM_RC_MSG). */
-  readonly serverMessage: string | null;
-  /** Where the server answered for each part of an array: all parts, those that were accepted too. Then `code` is the first refusal's. */
-  readonly parts: readonly JobPart[] | undefined;
+  declare readonly serverMessage: string | null;
 
-  constructor(
-    summary: string,
-    details: SlurmErrorDetails & {
-      readonly serverMessage?: string | null;
-      readonly parts?: readonly JobPart[] | undefined;
-    },
-  ) {
-    super(summary, details);
-    this.serverMessage = details.serverMessage ?? null;
-    this.parts = details.parts;
+  constructor(summary: string, details: SlurmErrorDetails) {
+    super(summary, { ...details, serverMessage: details.serverMessage ?? null });
   }
 }
 

@@ -207,7 +207,7 @@ export class SlurmClient implements AsyncDisposable {
    * @param options `timeoutMs` defaults to four times MessageTimeout: first contact, the request, and where the connection was closed
    * without an answer, which is how slurmctld treats a job it does not know, a PING and a look whether it knows the job.
    * @returns when the controller has accepted, which it also does for a job that is suspended already.
-   * @throws as `killJob`. A SlurmServerError about an array has `parts`; `outcome` is `partial` where some of them were suspended.
+   * @throws as `killJob`. An error about an array has `parts`; `outcome` is `partial` where some of them were suspended.
    */
   suspend(
     job: JobId,

@@ -15,7 +15,7 @@ import { RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
-import { openReply, type Reply, type TrustedUids } from './reply.js';
+import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
 
 /** What all exchanges of one client share. */
 export interface ExchangeSetup {
@@ -244,7 +244,8 @@ async function restOfLine(
   return (text.split(/[\r\n]/)[0] ?? '').replace(/[^\x20-\x7e]/g, '?');
 }
 
-function answeredHttp(line: string, { repeatable: _, ...place }: CallPlace): SlurmProtocolVersionError {
+function answeredHttp(line: string, call: CallPlace): SlurmProtocolVersionError {
+  const { repeatable: _, ...place } = call;
   // 26.05 hands what is no RPC of a version it knows to its HTTP parser: the request was never looked at.
   return new SlurmProtocolVersionError(
     `${place.rpc} to ${place.peer}: the peer answered in HTTP, ${JSON.stringify(line)}.`,
@@ -252,7 +253,7 @@ function answeredHttp(line: string, { repeatable: _, ...place }: CallPlace): Slu
       ...place,
       code: 'SLURM_PROTOCOL_VERSION_ERROR',
       errno: 'EPROTO',
-      outcome: 'refused',
+      outcome: unsignedRefusal(call),
       phase: 'wait',
       spoken: RELEASE_NAMES,
       tried: [place.protocol],
@@ -262,12 +263,13 @@ function answeredHttp(line: string, { repeatable: _, ...place }: CallPlace): Slu
   );
 }
 
-function answeredTls({ repeatable: _, ...place }: CallPlace): SlurmConnectionError {
+function answeredTls(call: CallPlace): SlurmConnectionError {
+  const { repeatable: _, ...place } = call;
   return new SlurmConnectionError(`${place.rpc} to ${place.peer}: the peer answered with a TLS alert.`, {
     ...place,
     code: 'ESLURM_TLS_REQUIRED',
     errno: 'EPROTO',
-    outcome: 'refused',
+    outcome: unsignedRefusal(call),
     phase: 'wait',
     hint: 'This daemon takes TLS connections only (TLSType=tls/s2n), which this version of slurmwire does not speak.',
   });

@@ -10,11 +10,11 @@ import type { MessageInput } from '../protocol/messages/index.js';
 import { SUSPEND_OPS } from '../protocol/messages/suspend.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
+import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
   type JobPart,
   SlurmProtocolError,
-  SlurmServerError,
   SlurmUsageError,
   showValue,
 } from '../protocol/slurm-error.js';
@@ -191,20 +191,18 @@ async function settle(
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
   const { outcome, cause } = await outcomeOfRefusal(link, order, number, reply.protocol, context);
-  const { code, errno, text, retryable } = errorMeaning(number, reply.protocol);
+  const { code, text, retryable } = errorMeaning(number, reply.protocol);
   if (done.has(code)) return { outcome, ...answered, code, number };
   const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;
   const said = message === null ? '' : ` It said ${showValue(message)}.`;
-  throw new SlurmServerError(
+  throw serverError(
     `${order.verb} of ${order.target} was ${answer} by ${reply.peer}: ${text}${said}${before(reply)}`,
+    number,
+    reply.protocol,
     {
-      code,
-      errno,
-      number,
       outcome,
       peer: reply.peer,
       rpc: order.rpc,
-      protocol: reply.protocol,
       phase: 'wait',
       retryable: outcome === 'refused' && retryable,
       serverMessage: message,
@@ -249,19 +247,16 @@ function settleParts(
   }
   const isCertain = refused.every(({ code }) => saysNothingWasDone(code));
   const outcome = taken.length > 0 ? 'partial' : isCertain ? 'refused' : 'unknown';
-  const { errno } = errorMeaning(worst.number, protocol);
   const accepted = taken.length > 0 ? `taken for ${showTargets(taken)} and ` : '';
   const why = [...new Set(refused.map(({ message }) => message))].slice(0, 3).join(' ');
-  throw new SlurmServerError(
+  throw serverError(
     `${verb} of ${target} was ${accepted}refused for ${showTargets(refused)} by ${peer}: ${why}${before(reply)}`,
+    worst.number,
+    protocol,
     {
-      code: worst.code,
-      errno,
-      number: worst.number,
       outcome,
       peer,
       rpc,
-      protocol,
       phase: 'wait',
       retryable:
         outcome === 'refused' && refused.every(({ number }) => errorMeaning(number, protocol).retryable),

@@ -7,6 +7,7 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { NO_VAL } from '../protocol/sentinels.js';
+import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
   restate,
@@ -153,16 +154,12 @@ function lookupFailed(reply: Reply, rpc: string, target: string): Error {
       phase: 'decode',
     });
   }
-  const { errno, text, retryable } = errorMeaning(refusal.number, protocol);
-  return new SlurmServerError(`${peer} does not tell about ${target}: ${text}`, {
-    ...refusal,
-    errno,
+  const { text } = errorMeaning(refusal.number, protocol);
+  return serverError(`${peer} does not tell about ${target}: ${text}`, refusal.number, protocol, {
     outcome: 'not-sent',
     peer,
     rpc,
-    protocol,
     phase: 'wait',
-    retryable,
   });
 }
 

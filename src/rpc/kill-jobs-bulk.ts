@@ -7,7 +7,8 @@ import type { MessageInput, MessageRecord } from '../protocol/messages/index.js'
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import type { Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { SlurmServerError, showValue } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { type SlurmError, showValue } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { verdict } from './answer.js';
 import type { ControllerLink } from './controller-link.js';
@@ -33,7 +34,7 @@ type Response = MessageRecord<'RESPONSE_KILL_JOBS'>['jobResponses'][number];
 /**
  * Sends one KILL_JOBS.
  *
- * @throws SlurmServerError when the request was refused as a whole, SlurmError of the exchange.
+ * @throws SlurmError of `serverError` when the request was refused as a whole, or of the exchange.
  */
 export async function askForAll(
   link: ControllerLink,
@@ -205,20 +206,19 @@ function refusedAsWhole(
   serverMessage: string | null,
   { peer, protocol }: { peer: string; protocol: Release },
   repeatable: boolean,
-): SlurmServerError {
+): SlurmError {
   const { code, errno, text, retryable } = errorMeaning(number, protocol);
   const isBad = BAD_REQUEST.test(code);
   const isRefused = isBad || refusalCertainty('job', code, false) === 'certain';
-  return new SlurmServerError(
+  return serverError(
     `${RPC} was ${isRefused ? 'refused' : `answered with ${code}`} by ${peer}: ${text}`,
+    number,
+    protocol,
     {
-      code,
       errno: isBad ? 'EINVAL' : errno,
-      number,
       outcome: isRefused ? 'refused' : 'unknown',
       peer,
       rpc: RPC,
-      protocol,
       phase: 'wait',
       retryable: isRefused ? retryable : repeatable,
       serverMessage,

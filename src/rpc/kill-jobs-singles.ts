@@ -7,7 +7,8 @@ import { isJobFinished, JOB_STATES } from '../protocol/messages/job-state.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import type { Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { isSlurmError, restate, SlurmProtocolError, SlurmServerError } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { isSlurmError, restate, SlurmProtocolError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
@@ -268,13 +269,13 @@ function tasksNotTold(target: string, jobId: number): KilledJob {
 function lookupFailed(reply: Reply, rpc: string): Error {
   const { peer, protocol } = reply;
   const refusal = refusalOf(reply);
-  const details = { outcome: 'not-sent', peer, rpc, protocol } as const;
+  const details = { outcome: 'not-sent', peer, rpc } as const;
   if (refusal === null || refusal.number === 0) {
     const code = 'SLURM_UNEXPECTED_MSG_ERROR';
     const summary = `the reply to ${rpc} is a ${reply.name}`;
-    return new SlurmProtocolError(summary, { ...details, code, errno: 'EPROTO', phase: 'decode' });
+    return new SlurmProtocolError(summary, { ...details, protocol, code, errno: 'EPROTO', phase: 'decode' });
   }
-  const { errno, text, retryable } = errorMeaning(refusal.number, protocol);
+  const { text } = errorMeaning(refusal.number, protocol);
   const summary = `${peer} does not tell which jobs there are: ${text}`;
-  return new SlurmServerError(summary, { ...details, ...refusal, errno, retryable, phase: 'wait' });
+  return serverError(summary, refusal.number, protocol, { ...details, phase: 'wait' });
 }

@@ -6,7 +6,8 @@ import type { MessageInput } from '../protocol/messages/index.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, SlurmServerError, showValue } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { isSlurmError, showValue } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalName } from '../protocol/unix-signal.js';
 import { isComponent } from './aim.js';
 import { type Answered, UNCERTAIN, verdict } from './answer.js';
@@ -85,7 +86,7 @@ export async function sendKill(
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
   const { outcome, cause } = await outcomeOfRefusal(link, kill, number, protocol, context);
-  const { code, errno, text, retryable } = errorMeaning(number, protocol);
+  const { code, text, retryable } = errorMeaning(number, protocol);
   if (idempotent === true && isEnded(code)) {
     return { outcome, ...answered, code, number };
   }
@@ -93,20 +94,21 @@ export async function sendKill(
   const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;
   const said = message === null ? '' : ` It said ${showValue(message)}.`;
   const before = reply.passedOver.length === 0 ? '' : ` ${showPassedOver(reply.passedOver)}`;
-  throw new SlurmServerError(`${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`, {
-    code,
-    errno,
+  throw serverError(
+    `${signal} for ${target} was ${answer} by ${peer}: ${text}${said}${before}`,
     number,
-    outcome,
-    peer,
-    rpc,
     protocol,
-    phase: 'wait',
-    retryable: outcome === 'refused' ? retryable : repeatable,
-    serverMessage: message,
-    hint: outcome === 'refused' ? undefined : UNCERTAIN,
-    cause,
-  });
+    {
+      outcome,
+      peer,
+      rpc,
+      phase: 'wait',
+      retryable: outcome === 'refused' ? retryable : repeatable,
+      serverMessage: message,
+      hint: outcome === 'refused' ? undefined : UNCERTAIN,
+      cause,
+    },
+  );
 }
 
 function isEnded(code: string): code is AlreadyEnded['code'] {

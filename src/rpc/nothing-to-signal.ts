@@ -1,5 +1,6 @@
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
-import { SlurmServerError } from '../protocol/slurm-error.js';
+import { errorNumber } from '../protocol/error-meaning.js';
+import { serverError } from '../protocol/server-error.js';
+import type { SlurmError } from '../protocol/slurm-error.js';
 import type { ControllerLink } from './controller-link.js';
 
 /**
@@ -19,16 +20,10 @@ export function nothingToSignal(
     | 'ESLURM_CANNOT_CANCEL_CRON_JOB',
   { setup: { release } }: ControllerLink,
   told: { readonly peer?: string | undefined; readonly hint?: string | undefined } = {},
-): SlurmServerError {
-  const number = errorNumber(code) ?? -1;
-  const { errno, retryable } = errorMeaning(number, release);
-  return new SlurmServerError(`Nothing was signalled: ${what}.`, {
-    code,
-    number,
-    errno: code === 'ESLURM_JOB_SCRIPT_MISSING' ? 'ESRCH' : errno,
-    retryable,
+): SlurmError {
+  return serverError(`Nothing was signalled: ${what}.`, errorNumber(code) ?? -1, release, {
+    ...(code === 'ESLURM_JOB_SCRIPT_MISSING' ? { errno: 'ESRCH' } : {}),
     outcome: 'not-sent',
-    protocol: release,
     phase: 'wait',
     ...told,
   });

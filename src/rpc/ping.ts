@@ -1,7 +1,8 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, type SlurmError, SlurmServerError } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import { isSlurmError, type SlurmError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import type { ControllerLink } from './controller-link.js';
 
@@ -47,21 +48,9 @@ async function pingOne(
     const number = reply.name === 'RESPONSE_SLURM_RC' ? signedReturnCode(reply.record.returnCode) : -1;
     if (number === 0)
       return { peer, role, up: true, protocol, latencyMs: elapsedMs, authenticated, error: null };
-    const { code, errno, text, retryable } = errorMeaning(number, protocol);
-    const details = {
-      code,
-      errno,
-      number,
-      retryable,
-      outcome: 'refused',
-      peer,
-      rpc: 'REQUEST_PING',
-      protocol,
-    } as const;
-    return {
-      ...down(new SlurmServerError(`${peer} answered a ping: ${text}`, { ...details, phase: 'wait' })),
-      protocol,
-    };
+    const { text } = errorMeaning(number, protocol);
+    const details = { outcome: 'refused', peer, rpc: 'REQUEST_PING', phase: 'wait' } as const;
+    return { ...down(serverError(`${peer} answered a ping: ${text}`, number, protocol, details)), protocol };
   } catch (error) {
     if (isSlurmError(error)) return down(error);
     throw error;

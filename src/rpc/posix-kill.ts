@@ -18,7 +18,14 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { type Outcome, SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import { serverError } from '../protocol/server-error.js';
+import {
+  type Outcome,
+  type SlurmError,
+  SlurmServerError,
+  SlurmUsageError,
+  showValue,
+} from '../protocol/slurm-error.js';
 import { SLURM_MAX_NORMAL_STEP_ID, SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { isComponent } from './aim.js';
@@ -334,26 +341,16 @@ async function checkPermission(
   const record = { stepId, sjobId: null, signal: UNIX_SIGNALS.SIGCONT };
   const reply = await link.call({ name: rpc, record, repeatable: true }, context);
   const { number } = verdict(reply, { rpc, repeatable: true });
-  const { code, errno, text, retryable } = errorMeaning(number, reply.protocol);
+  const { code, text } = errorMeaning(number, reply.protocol);
   // 0: handed on to the job's step manager, by a controller that had nothing against it.
   if (number === 0 || PERMITTED.has(code)) return;
   const { peer, protocol } = reply;
-  const details = {
-    code,
-    number,
-    errno,
-    retryable,
-    outcome: 'refused',
-    peer,
-    rpc,
-    protocol,
-    phase: 'wait',
-  } as const;
   const hint =
     code === 'ESLURM_USER_ID_MISSING'
       ? 'Controllers up to 24.11 say this to operators too, who may signal the job all the same.'
       : undefined;
-  throw new SlurmServerError(`Signal 0 for ${target} was refused by ${peer}: ${text}`, { ...details, hint });
+  const details = { outcome: 'refused', peer, rpc, phase: 'wait', hint } as const;
+  throw serverError(`Signal 0 for ${target} was refused by ${peer}: ${text}`, number, protocol, details);
 }
 
 /** What is said behind the check of the caller's rights, of a job that is known to be there. */
@@ -380,7 +377,7 @@ function errnoOf(code: string | null, release: Release): string | null {
 /** What to say first of several that did not take it: what the caller can mend, then what time does, then what is gone. */
 const FIRST = ['EPERM', 'EAGAIN', 'ESRCH'];
 
-function noneTookIt(text: string, targets: readonly KilledTarget[], link: ControllerLink): SlurmServerError {
+function noneTookIt(text: string, targets: readonly KilledTarget[], link: ControllerLink): SlurmError {
   const rank = ({ errno }: KilledTarget) => FIRST.indexOf(errno ?? '');
   const [worst] = [...targets].sort((a, b) => rank(a) - rank(b));
   if (worst === undefined)

@@ -8,10 +8,11 @@ import { isMessageName, type MessageName, type MessageRecord } from '../protocol
 import { untilAborted } from '../protocol/on-abort.js';
 import { isPayloadOf } from '../protocol/payload-digest.js';
 import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
+import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
   SlurmAuthError,
-  SlurmConnectionError,
+  type SlurmError,
   SlurmProtocolError,
   SlurmProtocolVersionError,
 } from '../protocol/slurm-error.js';
@@ -136,49 +137,49 @@ function wrongVersion(frame: Frame, { place }: Opening): Error {
     const { code } = errorMeaning(signedReturnCode(returnCode), frame.release);
     if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') {
       const summary = `the daemon speaks ${frame.release} and not ${place.protocol}`;
-      // Releases whose replies are signed were spoken to before, or this is their first PING: an unsigned "no" is proof of nothing.
-      const believed = isAtLeast(place.protocol, '23.02') || place.rpc === 'REQUEST_PING';
-      return versionError(
-        summary,
-        `${code} in protocol ${frame.release}`,
-        believed ? 'refused' : 'unknown',
-        place,
-      );
+      const answer = `${code} in protocol ${frame.release}`;
+      return versionError(summary, answer, unsignedRefusal(place), place);
     }
     if (code === 'ESLURM_TLS_REQUIRED') return tlsRequired(place);
   }
   return versionError(`${said} to a request in ${place.protocol}`, said, 'unknown', place);
 }
 
-function tlsRequired({ repeatable: _, ...place }: CallPlace): SlurmConnectionError {
-  return new SlurmConnectionError(
-    `${place.rpc} to ${place.peer}: the controller takes TLS connections only.`,
-    {
-      ...place,
-      code: 'ESLURM_TLS_REQUIRED',
-      errno: 'EPROTO',
-      outcome: 'refused',
-      phase: 'wait',
-      number: 13000,
-      hint: 'This version of slurmwire does not speak TLS.',
-    },
-  );
+/**
+ * What a "no" without a credential proves. Daemons of protocols before 23.02 sign their replies, and the first contact has shown that the
+ * peer speaks the protocol: from then on such a "no" may be a stranger's. It is an answer to be expected only of the PING itself.
+ */
+export function unsignedRefusal({ protocol, rpc }: CallPlace): 'refused' | 'unknown' {
+  return isAtLeast(protocol, '23.02') || rpc === 'REQUEST_PING' ? 'refused' : 'unknown';
 }
+
+function tlsRequired(place: CallPlace): SlurmError {
+  const { peer, rpc, protocol } = place;
+  const summary = `${rpc} to ${peer}: the controller takes TLS connections only.`;
+  return serverError(summary, TLS_REQUIRED, protocol, {
+    peer,
+    rpc,
+    outcome: unsignedRefusal(place),
+    phase: 'wait',
+    hint: 'This version of slurmwire does not speak TLS.',
+  });
+}
+
+/** ESLURM_TLS_REQUIRED. */
+const TLS_REQUIRED = 13000;
 
 /** Since 24.11 a daemon says in so many words that it refused the credential (same version as the request). */
 function refuseAuthFailure(name: MessageName, record: unknown, { place, request }: Opening): void {
   if (name !== 'RESPONSE_SLURM_RC') return;
   const { returnCode } = record as MessageRecord<'RESPONSE_SLURM_RC'>;
-  const { code, text } = errorMeaning(signedReturnCode(returnCode), place.protocol);
+  const { peer, rpc, protocol } = place;
+  const { code, text } = errorMeaning(signedReturnCode(returnCode), protocol);
   if (code !== 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') return;
-  const { repeatable: _, ...where } = place;
   const restricted =
     request.restrictUid === null ? '' : ` The credential was for uid ${request.restrictUid} only.`;
-  throw new SlurmAuthError(`${place.rpc} to ${place.peer}: ${text}`, {
-    ...where,
-    code,
-    errno: 'EACCES',
-    number: returnCode,
+  throw serverError(`${rpc} to ${peer}: ${text}`, returnCode, protocol, {
+    peer,
+    rpc,
     outcome: 'refused',
     phase: 'authenticate',
     hint: `Same munge key and clocks on both hosts?${restricted}`,

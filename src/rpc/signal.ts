@@ -21,6 +21,7 @@ import { jobRecords, stepRecords } from './job-lookup.js';
 import { CALL_OPTIONS, type CallOptions } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import { nodeAddresses } from './node-addresses.js';
+import { nothingToSignal } from './nothing-to-signal.js';
 
 /** What every node that was meant took. A refusal or trouble of any of them rejects, with the same list in the error's `nodes`. */
 export interface FanOut {
@@ -214,32 +215,6 @@ function runningOf(records: readonly JobRecord[], text: string, link: Controller
   const isPending = records.some((record) => base(record) === JOB_STATES.JOB_PENDING);
   if (isPending) throw nothingToSignal(`job ${text} has not started`, 'ESLURM_JOB_PENDING', link);
   throw nothingToSignal(`job ${text} has finished`, 'ESLURM_ALREADY_DONE', link);
-}
-
-const NUMBERS = {
-  ESLURM_JOB_SCRIPT_MISSING: 2009,
-  ESLURM_INVALID_JOB_ID: 2017,
-  ESLURM_ALREADY_DONE: 2021,
-  ESLURM_JOB_PENDING: 2024,
-} as const;
-
-/** Told by this library from what the controller knows: no slurmd was asked. */
-function nothingToSignal(
-  what: string,
-  code: keyof typeof NUMBERS,
-  { setup }: ControllerLink,
-): SlurmServerError {
-  const number = NUMBERS[code];
-  const { errno, retryable } = errorMeaning(number, setup.release);
-  return new SlurmServerError(`Nothing was signalled: ${what}.`, {
-    code,
-    number,
-    errno: code === 'ESLURM_JOB_SCRIPT_MISSING' ? 'ESRCH' : errno,
-    retryable,
-    outcome: 'not-sent',
-    protocol: setup.release,
-    phase: 'wait',
-  });
 }
 
 /** Before anything is asked of anybody. */

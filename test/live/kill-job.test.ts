@@ -152,6 +152,7 @@ describeLive('killing on a live 22.05', { parameters }, (live) => {
     await cluster.waitForJob(id, ['COMPLETED']);
     const { error } = await alice.call('killJob', [id]);
     expect(error).toMatchObject({
+      name: 'SlurmServerError',
       code: 'ESLURM_ALREADY_DONE',
       number: 2021,
       errno: 'ESRCH',
@@ -171,6 +172,7 @@ describeLive('killing on a live 22.05', { parameters }, (live) => {
     const id = await run('sleep 1000');
     const { error } = await bob.call('killJob', [id]);
     expect(error).toMatchObject({
+      name: 'SlurmServerError',
       code: 'ESLURM_ACCESS_DENIED',
       number: 2002,
       errno: 'EPERM',
@@ -197,6 +199,7 @@ describeLive('killing on a live 22.05', { parameters }, (live) => {
     );
     const { error } = await alice.call('killJob', [id, 'SIGUSR1', { batch: true }]);
     expect(error).toMatchObject({
+      name: 'SlurmServerError',
       code: 'ESLURM_JOB_SCRIPT_MISSING',
       number: 2009,
       errno: 'EINVAL',

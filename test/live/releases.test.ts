@@ -20,8 +20,11 @@ const CLOSES = {
 const SAYS_VERSION = {
   name: 'SlurmProtocolVersionError',
   code: 'SLURM_PROTOCOL_VERSION_ERROR',
+  errno: 'EPROTO',
   outcome: 'not-sent',
 };
+
+const SAYS_NO = { name: 'SlurmServerError', outcome: 'refused' };
 
 const DAEMONS: readonly Daemon[] = [
   { release: '20.11', speaks: ['20.11'], stranger: '22.05', answer: CLOSES },
@@ -48,8 +51,10 @@ describe.each(DAEMONS)('$release', ({ release, speaks, stranger, answer }) => {
       const id = await run('sleep 1000');
 
       expect((await bob.call('killJob', [id], options)).error).toMatchObject({
+        ...SAYS_NO,
         code: 'ESLURM_ACCESS_DENIED',
-        outcome: 'refused',
+        number: 2002,
+        errno: 'EPERM',
       });
       expect(await cluster.jobState(id)).toBe('RUNNING');
 
@@ -63,12 +68,16 @@ describe.each(DAEMONS)('$release', ({ release, speaks, stranger, answer }) => {
       await cluster.waitForJob(id, ['CANCELLED']);
 
       expect((await alice.call('killJob', [id], options)).error).toMatchObject({
+        ...SAYS_NO,
         code: 'ESLURM_ALREADY_DONE',
-        outcome: 'refused',
+        number: 2021,
+        errno: 'ESRCH',
       });
       expect((await alice.call('killJob', [999_999], options)).error).toMatchObject({
+        ...SAYS_NO,
         code: 'ESLURM_INVALID_JOB_ID',
-        outcome: 'refused',
+        number: 2017,
+        errno: 'ESRCH',
       });
       expect((await alice.call('killJobStep', [`${id}.0`, 'USR1'], options)).error).toMatchObject({
         outcome: 'refused',

@@ -1,9 +1,7 @@
-/** The error family: what each class carries, and what Slurm's numbers mean. */
+/** The error family: what each class carries. */
 import { constants } from 'node:os';
 import { describe, expect, test, vi } from 'vitest';
-import { MEANING_NAMES } from '../../src/protocol/error-meaning.js';
-import { ERROR_ROWS } from '../../src/protocol/generated/error-rows.js';
-import { errorMeaning, RELEASE_NAMES, signedReturnCode } from '../../src/protocol/index.js';
+import { signedReturnCode } from '../../src/protocol/index.js';
 import { LINUX_ERRNO } from '../../src/protocol/linux-errno.js';
 import * as errors from '../../src/protocol/slurm-error.js';
 
@@ -250,99 +248,9 @@ describe('showValue', () => {
   });
 });
 
-describe('what numbers mean', () => {
-  test('every meaning belongs to a name of the table', () => {
-    const names = new Set(ERROR_ROWS.map(([, name]) => name));
-    expect(MEANING_NAMES.filter((name) => !names.has(name))).toEqual([]);
-    expect(MEANING_NAMES.length).toBeGreaterThan(30);
-  });
-
-  test('every number of the table has name, errno and a sentence, in every release', () => {
-    const errnos = new Set([...Object.values(LINUX_ERRNO), 'OK']);
-    for (const release of RELEASE_NAMES) {
-      for (const [number] of ERROR_ROWS) {
-        const meaning = errorMeaning(number, release);
-        expect(meaning.code).toMatch(/^[A-Z][A-Z0-9_]+$/);
-        expect(errnos, meaning.code).toContain(meaning.errno);
-        expect(meaning.text, meaning.code).toMatch(/^[A-Z].*\.$/);
-      }
-    }
-  });
-
-  test.each([
-    [2007, '20.11', 'ESLURM_ERROR_ON_DESC_TO_RECORD_COPY'],
-    [2007, '25.11', 'ESLURM_ERROR_ON_DESC_TO_RECORD_COPY'],
-    [2007, '26.05', 'ESLURM_MAX_JOB_COUNT'],
-    [2063, '22.05', 'ESLURM_INVALID_BLOCK_STATE'],
-    [2063, '23.11', 'ESLURM_MISSING_WORK_DIR'],
-    [4027, '24.11', 'ESLURMD_JOB_NOTRUNNING'],
-    [4027, '25.05', 'ESLURMD_STEP_NOTRUNNING'],
-    [6001, '22.05', 'ESLURM_AUTH_FOPEN_ERROR'],
-    [6001, '24.11', 'ESLURM_AUTH_EXPIRED'],
-    [2017, '20.11', 'ESLURM_INVALID_JOB_ID'],
-    [2017, '26.11', 'ESLURM_INVALID_JOB_ID'],
-    [1804, '23.02', 'SLURMCTLD_COMMUNICATIONS_BACKOFF'],
-    [0, '22.05', 'SLURM_SUCCESS'],
-    [-1, '22.05', 'SLURM_ERROR'],
-  ] as const)('%d in %s is %s', (number, release, code) => {
-    expect(errorMeaning(number, release).code).toBe(code);
-  });
-
-  test('a number that the release does not have yet is told by the name it got later, an unknown one by itself', () => {
-    expect(errorMeaning(1804, '20.11').code).toBe('SLURMCTLD_COMMUNICATIONS_BACKOFF');
-    expect(errorMeaning(2063, '23.02').code).toBe('ESLURM_MISSING_WORK_DIR');
-    expect(errorMeaning(29_999, '26.11')).toEqual({
-      code: 'SLURM_ERROR_29999',
-      errno: 'EIO',
-      retryable: false,
-      text: 'The daemon answered SLURM_ERROR_29999.',
-    });
-  });
-
-  test.each([
-    [2017, 'ESRCH', false],
-    [2021, 'ESRCH', false],
-    [2002, 'EPERM', false],
-    [2010, 'EPERM', false],
-    [2020, 'EAGAIN', true],
-    [2027, 'EAGAIN', true],
-    [2131, 'EAGAIN', true],
-    [1804, 'EAGAIN', true],
-    [1805, 'EBUSY', true],
-    [1007, 'EACCES', false],
-    [5003, 'EPROTO', false],
-    [13000, 'EPROTO', false],
-    [-1, 'EIO', false],
-    [0, 'OK', false],
-  ])('%d: %s, retryable %s', (number, errno, retryable) => {
-    expect(errorMeaning(number, '26.05')).toMatchObject({ errno, retryable });
-  });
-
-  test("numbers below 1000 are errnos of the server's Linux", () => {
-    expect(errorMeaning(22, '22.05')).toEqual({
-      code: 'EINVAL',
-      errno: 'EINVAL',
-      retryable: false,
-      text: 'The daemon does not serve this message: is it the daemon that was meant?',
-    });
-    expect(errorMeaning(5, '22.05').text).toBe("The daemon answered with its system's error EIO.");
-    expect([3, 104, 110, 111].map((number) => errorMeaning(number, '22.05').code)).toEqual([
-      'ESRCH',
-      'ECONNRESET',
-      'ETIMEDOUT',
-      'ECONNREFUSED',
-    ]);
-    expect([4, 11, 16, 5].map((number) => errorMeaning(number, '22.05').retryable)).toEqual([
-      true,
-      true,
-      true,
-      false,
-    ]);
-    expect(errorMeaning(41, '22.05').code).toBe('errno 41');
-  });
-
+describe('the errno table', () => {
   // The table is Linux's on every system; only Linux itself can confirm it.
-  test.runIf(process.platform === 'linux')('the errno table is that of this Linux', () => {
+  test.runIf(process.platform === 'linux')('is that of this Linux', () => {
     const aliases = new Set(['EWOULDBLOCK', 'EDEADLOCK', 'EOPNOTSUPP']);
     for (const [name, number] of Object.entries(constants.errno)) {
       if (!aliases.has(name)) expect(LINUX_ERRNO[number], name).toBe(name);

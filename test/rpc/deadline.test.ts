@@ -224,7 +224,7 @@ describe('nothing is left of a call', () => {
     ['the kill silent', answering({ [KILL]: silence }), 'unknown'],
     ['garbage', answering({ [KILL]: Uint8Array.of(0, 0, 0, 2, 1, 1) }), 'unknown'],
     ['a forged reply', answering({ [KILL]: rc(0, { signer: 1 }) }), 'unknown'],
-    ['HTTP', answering({ [KILL]: Buffer.from('HTTP/1.1 405 NO\r\n') }), 'refused'],
+    ['HTTP', answering({ [KILL]: Buffer.from('HTTP/1.1 405 NO\r\n') }), 'unknown'],
     ['the PING closed', answering({ REQUEST_PING: drop }), 'not-sent'],
     ['the PING silent', silence, 'not-sent'],
   ];

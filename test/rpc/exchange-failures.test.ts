@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   isAtLeast,
   RELEASE_NAMES,
+  type Release,
   type SlurmConnectionError,
   type SlurmTimeoutError,
 } from '../../src/protocol/index.js';
@@ -517,11 +518,11 @@ describe('an answer that did not look at the request', () => {
 
   const LINE = 'HTTP/1.1 405 NOT ALLOWED';
   const HTTP = Buffer.from(`${LINE}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-  const REFUSED_HTTP = { ...VERSION, phase: 'wait', outcome: 'refused' } as const;
+  const REFUSED_HTTP = { ...VERSION, phase: 'wait', outcome: 'refused', protocol: '24.11' } as const;
 
   it('HTTP, whole: refused, with the first line as evidence', async () => {
     const error = await answered(saying(HTTP), REFUSED_HTTP);
-    expect(error).toMatchObject({ answer: LINE, tried: ['22.05'] });
+    expect(error).toMatchObject({ answer: LINE, tried: ['24.11'] });
     expect((error as unknown as { spoken: string[] }).spoken).toContain('26.11');
     expect(error.message).toContain(LINE);
   });
@@ -554,7 +555,7 @@ describe('an answer that did not look at the request', () => {
       await connection.send(Buffer.from('HTTP'));
     });
     const error = await expectFailure(
-      exchangeOnce(peer.endpoint, { timeoutMs: 120 }),
+      exchangeOnce(peer.endpoint, { timeoutMs: 120, release: '24.11' }),
       kill(peer.peer, { ...REFUSED_HTTP, retryable: false }),
     );
     expect(error).toMatchObject({ answer: 'HTTP' });
@@ -591,51 +592,66 @@ describe('an answer that did not look at the request', () => {
         for (const part of parts) await connection.send(part);
         connection.finish();
       },
-      { code: 'ESLURM_TLS_REQUIRED', phase: 'wait', outcome: 'refused' },
+      { code: 'ESLURM_TLS_REQUIRED', phase: 'wait', outcome: 'refused', protocol: '24.11' },
     );
     expect(error.message).toContain('TLSType');
   });
 
-  // Before 23.02 replies are signed, and the first contact has shown that the peer speaks the version: a stranger's "no".
-  it.each(RELEASE_NAMES)(
-    'RC 1007 in another version to a kill in %s, and it names both versions',
-    async (release) => {
-      const other = release === '26.11' ? '26.05' : '26.11';
-      const error = await answered(saying(rc(1007, { release: other, signer: null })), {
-        ...VERSION,
-        outcome: isAtLeast(release, '23.02') ? 'refused' : 'unknown',
-        protocol: release,
-      });
-      expect(error.message).toContain(`speaks ${other} and not ${release}`);
-      expect(error).toMatchObject({ tried: [release] });
-    },
-  );
+  const otherThan = (release: Release): Release => (release === '26.11' ? '26.05' : '26.11');
+  const rcInAnother = (number: number) => (release: Release) =>
+    rc(number, { release: otherThan(release), signer: null });
+  /** A "no" without a credential, and what it is told as. */
+  const UNSIGNED_NOES: [string, (release: Release) => Uint8Array, Partial<Failure>][] = [
+    ['HTTP', () => HTTP, { ...VERSION, phase: 'wait' }],
+    [
+      'a TLS alert',
+      () => Uint8Array.of(0x15, 3, 3, 0, 2, 2, 10),
+      { code: 'ESLURM_TLS_REQUIRED', phase: 'wait' },
+    ],
+    ['RC 13000 in another version', rcInAnother(13000), { code: 'ESLURM_TLS_REQUIRED', phase: 'wait' }],
+    ['RC 1007 in another version', rcInAnother(1007), { ...VERSION, phase: 'decode' }],
+  ];
 
-  it.each(RELEASE_NAMES)('RC 1007 in another version to a PING in %s: refused', async (release) => {
-    const other = release === '26.11' ? '26.05' : '26.11';
-    await using peer = await ScriptedPeer.listen(
-      answering({ REQUEST_PING: rc(1007, { release: other, signer: null }) }),
-    );
-    await expectFailure(
-      exchangeOnce(peer.endpoint, { release, name: 'REQUEST_PING', record: {} }),
-      kill(peer.peer, {
-        ...VERSION,
-        phase: 'decode',
-        outcome: 'refused',
-        retryable: false,
-        rpc: 'REQUEST_PING',
-        protocol: release,
-      }),
-    );
+  describe.each(UNSIGNED_NOES)('%s', (_, answer, expected) => {
+    // Before 23.02 replies are signed, and the first contact has shown that the peer speaks the version: a stranger's "no".
+    it.each(RELEASE_NAMES)('to a kill in %s', async (release) => {
+      const outcome = isAtLeast(release, '23.02') ? 'refused' : 'unknown';
+      await answered(saying(answer(release)), { ...expected, outcome, protocol: release });
+    });
+
+    it.each(RELEASE_NAMES)('to a PING in %s: refused', async (release) => {
+      await using peer = await ScriptedPeer.listen(answering({ REQUEST_PING: answer(release) }));
+      await expectFailure(
+        exchangeOnce(peer.endpoint, { release, name: 'REQUEST_PING', record: {} }),
+        kill(peer.peer, {
+          ...expected,
+          outcome: 'refused',
+          retryable: false,
+          rpc: 'REQUEST_PING',
+          protocol: release,
+        }),
+      );
+    });
   });
 
-  it('RC 13000 in another version: TLS is required, refused', async () => {
-    const error = await answered(saying(rc(13000, { release: '25.11', signer: null })), {
+  it('RC 1007 in another version names both versions', async () => {
+    const error = await answered(saying(rcInAnother(1007)('24.11')), {
+      ...VERSION,
+      outcome: 'refused',
+      protocol: '24.11',
+    });
+    expect(error.message).toContain('speaks 26.11 and not 24.11');
+    expect(error).toMatchObject({ tried: ['24.11'] });
+  });
+
+  it('RC 13000 in another version: its number', async () => {
+    const error = await answered(saying(rcInAnother(13000)('24.11')), {
       code: 'ESLURM_TLS_REQUIRED',
       phase: 'wait',
       outcome: 'refused',
+      protocol: '24.11',
     });
-    expect(error.number).toBe(13000);
+    expect(error).toMatchObject({ number: 13000, errno: 'EPROTO' });
   });
 
   it.each([0, 2017, 1005, 1])('RC %i in another version is not believed: unknown', async (number) => {

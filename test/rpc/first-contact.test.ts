@@ -168,9 +168,9 @@ describe('any failure of an exchange makes the next call ask again', () => {
   const WAYS: [string, Answer, Partial<SlurmError>][] = [
     ['closed without an answer', close, { outcome: 'unknown' }],
     ['reset', (connection) => connection.reset(), { outcome: 'unknown' }],
-    ['answered in HTTP', Buffer.from('HTTP/1.1 405 NO\r\n'), { outcome: 'refused' }],
-    ['answered by a TLS alert', Uint8Array.of(0x15, 3, 3, 0, 2, 2, 10), { outcome: 'refused' }],
-    ['TLS required', rc(13000, { release: '25.11', signer: null }), { outcome: 'refused' }],
+    ['answered in HTTP', Buffer.from('HTTP/1.1 405 NO\r\n'), { outcome: 'unknown' }],
+    ['answered by a TLS alert', Uint8Array.of(0x15, 3, 3, 0, 2, 2, 10), { outcome: 'unknown' }],
+    ['TLS required', rc(13000, { release: '25.11', signer: null }), { outcome: 'unknown' }],
     ['another version', rc(0, { release: '24.11', signer: null }), { outcome: 'unknown' }],
     ['credential refused', rc(1007), { outcome: 'refused', code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR' }],
     ['a forged reply', rc(0, { signer: 1234 }), { outcome: 'unknown' }],

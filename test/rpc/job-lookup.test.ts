@@ -177,6 +177,18 @@ describe('answers of real controllers', () => {
   });
 });
 
+// A controller answers a lookup with 1900 and nothing else if it says since when it wants to know.
+test.each(RELEASE_NAMES)('the steps are asked for whenever they changed, in %s', async (release) => {
+  await using controller = await FakeController.start(release);
+  controller.jobs = [{ jobId: 7 }];
+  await stepRecords(linkTo(controller), 7, 0, context());
+  const { request } =
+    controller.peer.connections.find(({ request }) => request?.name === 'REQUEST_JOB_STEP_INFO') ??
+    expect.fail();
+  const body = request?.frame.body ?? expect.fail();
+  expect(decodeBody('REQUEST_JOB_STEP_INFO', release, body)).toMatchObject({ lastUpdate: 0n, showFlags: 1 });
+});
+
 describe('a controller that does not tell', () => {
   const lookups = [
     ['REQUEST_JOB_INFO_SINGLE', (link: ControllerLink) => jobRecords(link, parseJobId(7), context())],

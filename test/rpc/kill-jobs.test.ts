@@ -539,6 +539,7 @@ describe.each(SINGLES)('lookup and singles in %s', (release) => {
     const body = c.peer.connections.find(({ request }) => request?.name === 'REQUEST_JOB_INFO')?.request
       ?.frame.body;
     expect(decodeBody('REQUEST_JOB_INFO', release, body ?? expect.fail())).toMatchObject({
+      lastUpdate: 0n,
       showFlags: 1,
       jobIds: null,
     });
