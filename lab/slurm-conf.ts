@@ -104,7 +104,8 @@ export function passwdWithOrdinaryUsers(passwd: string, home: string): string {
     passwd,
     ([name, , uid]) => !ordinaryUsers.some((user) => user.name === name || `${user.uid}` === uid),
   );
-  const added = ordinaryUsers.map(({ name, uid, gid }) => `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh`);
+  // Not `x`, which would want a line in shadow: `su` then refuses, and slurmd asks it for the environment of scrontab jobs.
+  const added = ordinaryUsers.map(({ name, uid, gid }) => `${name}:*:${uid}:${gid}:${name}:${home}:/bin/sh`);
   return [...kept, ...added, ''].join('\n');
 }
 

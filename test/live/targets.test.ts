@@ -84,10 +84,7 @@ describeLive(`scrontab jobs of ${RELEASE}`, { release: RELEASE, nodes: 2, parame
     expect(heard.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_CANCEL_JOB_STEP' });
     await cluster.waitFor(async () => (await output(`heard.${id}`)) === 'USR1\n', 20_000, 'the signal');
 
-    // The shell alone, then the run: the next one waits for its minute.
-    const shell = await alice.call('killJob', [id, 'SIGUSR1', { batch: true }], options);
-    expect(shell.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_SIGNAL_TASKS' });
-    await cluster.waitFor(async () => (await output(`heard.${id}`)) === 'USR1\nUSR1\n', 20_000, 'the shell');
+    // The run ends, and the next one waits for its minute.
     const killed = await alice.call('killJob', [id], options);
     expect(killed.value).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_CANCEL_JOB_STEP' });
     await cluster.waitFor(
