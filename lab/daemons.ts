@@ -53,7 +53,7 @@ export async function stopDaemon(name: string, record: ProcessRecord, mark: stri
   await waitUntil(`${name} to be gone`, gone, limits);
 }
 
-/** Waits until munged or slurmctld takes connections; of the slurmds slurmctld knows more. */
+/** Waits until a daemon takes connections. Whether slurmctld counts on a slurmd is another question: see its node. */
 export async function daemonReady(
   name: string,
   paths: LabPaths,
@@ -61,7 +61,8 @@ export async function daemonReady(
   signal: AbortSignal,
 ): Promise<void> {
   if (name === 'munged') await accepts(name, { path: paths.mungeSocket }, signal);
-  if (name === 'slurmctld') await accepts(name, { host: '127.0.0.1', port: lab.controllerPort }, signal);
+  const port = name === 'slurmctld' ? lab.controllerPort : lab.nodes.find((node) => node.name === name)?.port;
+  if (port !== undefined) await accepts(name, { host: '127.0.0.1', port }, signal);
 }
 
 /**

@@ -35,13 +35,14 @@ async function replayRecordedKill(fixture: Fixture): Promise<void> {
   );
   const { transport, auth, finish } = play(fixture);
   const slurm = await connect({ conf: RECORDED_CLUSTER, transport, auth });
-  const result = await slurm.killJob(8);
+  const job = Number(/\d+/.exec(fixture.provenance.client)?.[0]); // as the cluster numbered it
+  const result = await slurm.killJob(job);
   await slurm.close();
   finish();
   const kill = fixture.connections.at(-1)?.events.find(({ direction }) => direction === '>')?.bytes;
   const reply = fixture.connections.at(-1)?.events.find(({ direction }) => direction === '<')?.bytes;
   if (kill === undefined || reply === undefined) throw new Error('the recording has no kill');
-  say('   killJob(8) sent these bytes, each of them as recorded:\n');
+  say(`   killJob(${job}) sent these bytes, each of them as recorded:\n`);
   say(indent(annotate(kill)));
   say('\n   and slurmctld answered:\n');
   say(indent(annotate(reply)));

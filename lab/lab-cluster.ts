@@ -178,8 +178,8 @@ export class LabCluster {
   }
 
   /**
-   * Starts a daemon that was stopped or died, and waits until munged or slurmctld takes connections. A slurmd
-   * registers a moment later: wait for its node.
+   * Starts a daemon that was stopped or died, and waits until it takes connections. A slurmd registers a moment
+   * later: wait for its node.
    */
   async startDaemon(name: string): Promise<void> {
     if (isRunning(this.#daemon(name), this.#paths.mark)) return;

@@ -1,195 +1,197 @@
 /**
- * Records the conversations of fixtures/22.05 anew from a live cluster: Slurm's own commands through the recording proxy, and
- * slurmwire's calls through its recorder. Run it as `npm run record-fixtures`; look at the difference before you commit it.
+ * Records the conversations of fixtures/RELEASE anew from live clusters: Slurm's own commands and its library through recording
+ * proxies, and slurmwire's calls through its recorder. Run it as `npm run record-fixtures`, or `-- 24.11` for one release; look at the
+ * difference before you commit it.
  */
 
-import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decodeFixture, type Provenance, startRecordingProxy, writeFixture } from '../src/replay/index.js';
-import { type LabCluster, up } from './cluster.js';
-import { runUserProgram } from './run-user-program.js';
-import type { UserTask } from './user-program.js';
+import { defaultRelease, type LabCluster, prepare, releaseNames, up } from './cluster.js';
+import { LibslurmPeer, libslurmPeerPackages } from './libslurm-peer.js';
+import { ensurePackages, installedVersions } from './packages.js';
+import { Recording } from './recording.js';
+import { findRelease } from './releases.js';
 
-const target = fileURLToPath(new URL('../../fixtures/22.05/', import.meta.url));
+const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const SLEEP = 'sleep 1000';
+/** Processes do not mind it: by default it is ignored. */
+const URG = { name: 'URG', number: 23 };
+const BATCH_STEP = 0xfffffffb;
 
 async function main(): Promise<void> {
+  const wanted = process.argv.slice(2);
+  const machine = { ...findRelease(defaultRelease), packages: libslurmPeerPackages };
+  await ensurePackages(machine, { install: true, log: console.log });
+  for (const release of wanted.length > 0 ? wanted : releaseNames) await record(release);
+}
+
+async function record(release: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'swl-'));
   await chmod(directory, 0o755);
-  const cluster = await up({ directory: join(directory, 'c'), log: console.log });
+  const cluster = await up({ release, nodes: 2, directory: join(directory, 'c'), log: console.log });
   try {
+    const target = join(checkout, 'fixtures', release);
     await mkdir(target, { recursive: true });
-    const recording = new Recording(cluster, packageVersion());
-    await recordCommands(cluster, recording);
-    await recordCalls(cluster, recording);
+    const recording = new Recording(cluster, await packageVersion(release), target);
+    const peer = await LibslurmPeer.build(cluster, join(checkout, 'test/live/support/libslurm-peer.c'));
+    await recordSignals(cluster, recording, peer);
+    await recordControl(cluster, recording);
+    await recordKills(cluster, recording, peer);
+    if (release === defaultRelease) await recordCalls(cluster, recording);
   } finally {
     await cluster.down();
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-/** What Slurm's own commands say, for each target and flag that one of them can send. */
-async function recordCommands(cluster: LabCluster, recording: Recording): Promise<void> {
-  const job = await recording.submit(SLEEP);
-  const stepJob = await recording.submit('srun sleep 1000 & wait');
-  const array = await recording.submit(SLEEP, ['--array=1-5']);
-  await cluster.waitForJob(job, ['RUNNING']);
-  await cluster.waitFor(
-    async () => (await recording.steps(stepJob)).includes(`${stepJob}.0`),
-    20_000,
-    'the step',
-  );
+/** Signals to a job and its steps: through slurmctld, and straight to the slurmds. The job tables in here have two jobs. */
+async function recordSignals(cluster: LabCluster, recording: Recording, peer: LibslurmPeer): Promise<void> {
+  const job = await stepsJob(cluster, 3);
+  const held = await alices(cluster, SLEEP, ['--hold', '--job-name=held']);
+  const scancel = (name: string, args: readonly string[], note: string) =>
+    recording.command(name, ['scancel', ...args], note);
+  const urg = ['-s', URG.name];
 
   await recording.command('scontrol-ping', ['scontrol', 'ping'], 'A PING to the controller.');
-  await recording.command('scancel-unknown', ['scancel', '4242'], 'A job that does not exist: RC 2017.');
-  await recording.command(
-    'scancel-signal',
-    ['scancel', '-s', 'CONT', `${job}`],
-    'With -s scancel loads the jobs first.',
+  await scancel('scancel-signal', [...urg, `${job}`], 'With -s scancel loads the jobs first.');
+  await scancel('scancel-batch', ['-b', ...urg, `${job}`], 'The batch shell only.');
+  await scancel('scancel-full', ['-f', ...urg, `${job}`], 'The batch shell and its group.');
+  await scancel('scancel-step-signal', [...urg, `${job}.0`], 'A step, at its nodes.');
+  await scancel('scancel-step-ctld', ['--ctld', ...urg, `${job}.0`], 'A step, through slurmctld.');
+
+  const libslurm = (name: string, call: Parameters<LibslurmPeer['call']>[1], note: string) =>
+    recording.libslurm(name, peer, call, note);
+  const { number } = URG;
+  await libslurm('libslurm-signal-job', ['signal_job', job, number], 'All steps of a job, at its nodes.');
+  await libslurm('libslurm-signal-step', ['signal_job_step', job, 0, number], 'A step, at its nodes.');
+  await libslurm('libslurm-signal-batch', ['signal_job_step', job, BATCH_STEP, number], 'The batch shell.');
+  await recording.libslurm(
+    'libslurm-signal-step-forwarded',
+    peer,
+    ['signal_job_step', job, 0, number],
+    'A step, by the first of its nodes to the second.',
+    { parameters: { TreeWidth: '1' } },
   );
-  await recording.command(
-    'scancel-batch',
-    ['scancel', '--batch', '-s', 'CONT', `${job}`],
-    'The batch shell only.',
+  await libslurm('libslurm-signal-missing', ['signal_job_step', job, 7, number], 'A step that there is not.');
+  await recording.libslurm(
+    'libslurm-signal-denied',
+    peer,
+    ['signal_job_step', job, 0, number],
+    "Somebody else's step: 2010 from each node.",
+    { user: 'bob' },
   );
-  await recording.command(
-    'scancel-full',
-    ['scancel', '--full', '-s', 'CONT', `${job}`],
-    'The batch shell and its group.',
-  );
-  await recording.command('scancel-step', ['scancel', `${stepJob}.0`], 'One step.');
-  await recording.command('scancel-array-tasks', ['scancel', `${array}_[2-3,5]`], 'Tasks of an array.');
-  await recording.command('scancel-array-task', ['scancel', `${array}_1`], 'One task of an array.');
-  await recording.command(
-    'scancel-hurry',
-    ['scancel', '--hurry', `${array}`],
-    'A whole array, without staging out.',
-  );
-  await recording.command(
+  await libslurm('libslurm-kill-step', ['kill_job_step', job, 0, number], 'A step, through slurmctld.');
+
+  await libslurm('libslurm-terminate-step', ['terminate_job_step', job, 0], 'A step ends, at its nodes.');
+  await scancel('scancel-step-kill', ['-s', 'KILL', `${job}.1`], 'A step ends, at its nodes.');
+  await scancel('scancel-step', [`${job}.2`], 'A step ends, through slurmctld.');
+  await scancel('scancel-filter', ['-u', 'alice', '-t', 'PENDING', '-n', 'held'], 'By user, state and name.');
+  await cluster.waitForJob(held, ['CANCELLED']);
+  if (since(cluster, '23.11')) {
+    // A user of one's own in the filter: without it, this request can stop the controller for good.
+    const filter = ['--ctld', '-u', 'alice', '-n', 'nobody', ...urg];
+    await scancel('scancel-ctld-filter', filter, 'The controller picks the jobs, here none.');
+  }
+  await scancel('scancel-job', [`${job}`], 'A running job ends.');
+  await cluster.waitForJob(job, ['CANCELLED']);
+}
+
+/** What operators and owners do to jobs with scontrol. */
+async function recordControl(cluster: LabCluster, recording: Recording): Promise<void> {
+  const job = await alices(cluster, 'touch begun; sleep 1000');
+  await cluster.waitForJob(job, ['RUNNING']);
+  const scontrol = (name: string, args: readonly string[], note: string, user: 'root' | 'alice') =>
+    recording.command(name, ['scontrol', ...args], note, { user });
+  await scontrol('scontrol-notify', ['notify', `${job}`, 'a message'], 'Text for the job.', 'alice');
+  await scontrol('scontrol-suspend', ['suspend', `${job}`], 'A running job is stopped.', 'root');
+  await scontrol('scontrol-resume', ['resume', `${job}`], 'It goes on.', 'root');
+  await cluster.waitForJob(job, ['RUNNING']);
+  await scontrol('scontrol-requeue', ['requeue', `${job}`], 'It is ended and queued again.', 'alice');
+  await alices(cluster, SLEEP, ['--array=1-2', '--hold']).then(async (array) => {
+    await scontrol('scontrol-suspend-array', ['suspend', `${array}`], 'An answer for each part.', 'root');
+    await cluster.exec(['scancel', `${array}`], { user: 'alice' });
+  });
+  await cluster.exec(['scancel', `${job}`], { user: 'alice' });
+}
+
+/** Kills through slurmctld, without a look at the jobs before. */
+async function recordKills(cluster: LabCluster, recording: Recording, peer: LibslurmPeer): Promise<void> {
+  const scancel = (name: string, args: readonly string[], note: string) =>
+    recording.command(name, ['scancel', ...args], note);
+  const array = await alices(cluster, SLEEP, ['--array=1-5', '--hold']);
+  await scancel('scancel-unknown', ['4242'], 'A job that does not exist: RC 2017.');
+  await scancel('scancel-array-tasks', [`${array}_[2-3,5]`], 'Tasks of an array.');
+  await scancel('scancel-array-task', [`${array}_1`], 'One task of an array.');
+  await scancel('scancel-hurry', ['--hurry', `${array}`], 'A whole array, without staging out.');
+  await scancel('scancel-done', [`${array}`], 'The same again: RC 2021, about which scancel says nothing.');
+  const held = () => alices(cluster, SLEEP, ['--hold']);
+  await scancel(
     'scancel-sibling',
-    ['scancel', '--sibling=other', `${stepJob}`],
-    'A sibling named where there is no federation.',
+    ['--sibling=other', `${await held()}`],
+    'A sibling where there is no federation.',
   );
-  await recording.command('scancel-job', ['scancel', `${job}`], 'A running job ends.');
-  await recording.command(
-    'scancel-done',
-    ['scancel', `${job}`],
-    'The same job again: RC 2021, about which scancel says nothing.',
+  await scancel(
+    'scancel-kill-batch',
+    ['-b', `${await held()}`],
+    'SIGKILL with the flag for the batch shell.',
+  );
+  await scancel('scancel-kill-full', ['-f', `${await held()}`], 'SIGKILL with the flag for the whole job.');
+  if (since(cluster, '23.02'))
+    await scancel('scancel-cron', ['--cron', `${await held()}`], 'Of scrontab or not.');
+  if (since(cluster, '23.11'))
+    await scancel('scancel-ctld', ['--ctld', '-u', 'alice', `${await held()}`], 'KILL_JOBS by id and user.');
+  await recording.libslurm('libslurm-kill-job', peer, ['kill_job', await held(), 9, 0], 'A pending job.');
+  await recording.libslurm(
+    'libslurm-kill-job2',
+    peer,
+    ['kill_job2', `${await held()}`, 9, 0],
+    'The same by its text.',
   );
 }
 
 /** What slurmwire says, as alice. */
 async function recordCalls(cluster: LabCluster, recording: Recording): Promise<void> {
-  const script = 'srun sleep 1000 & wait';
-  const job = await recording.submit(script);
-  await cluster.waitForJob(job, ['RUNNING']);
-  await cluster.waitFor(async () => (await recording.steps(job)).includes(`${job}.0`), 20_000, 'the step');
+  const job = await stepsJob(cluster, 1);
   const bobs = await cluster.submit(SLEEP, { user: 'bob', sbatchArgs: ['--hold'] });
-
-  await recording.calls(
-    'kill-job',
-    [{ method: 'killJob', args: [job] }],
-    'A running job with a step ends: first contact, then the kill.',
-  );
+  const killJob = (name: string, id: number, note: string) =>
+    recording.calls(name, [{ method: 'killJob', args: [id] }], note);
+  await killJob('kill-job', job, 'A running job with a step ends: first contact, then the kill.');
   await cluster.waitForJob(job, ['CANCELLED']);
-  await recording.calls(
-    'kill-job-done',
-    [{ method: 'killJob', args: [job] }],
-    'A finished job: RC 2021, then a look at how many records it has.',
-  );
-  await recording.calls(
-    'kill-job-unknown',
-    [{ method: 'killJob', args: [4242] }],
-    'A job that does not exist: RC 2017.',
-  );
-  await recording.calls(
-    'kill-job-denied',
-    [{ method: 'killJob', args: [bobs] }],
-    "Somebody else's job: RC 2002.",
-  );
+  await killJob('kill-job-done', job, 'A finished job: RC 2021, then a look at how many records it has.');
+  await killJob('kill-job-unknown', 4242, 'A job that does not exist: RC 2017.');
+  await killJob('kill-job-denied', bobs, "Somebody else's job: RC 2002.");
   await recording.calls('ping', [{ method: 'ping', args: [] }], 'A PING.');
 }
 
-class Recording {
-  readonly #cluster: LabCluster;
-  readonly #slurm: string;
-
-  constructor(cluster: LabCluster, slurm: string) {
-    this.#cluster = cluster;
-    this.#slurm = slurm;
-  }
-
-  submit(script: string, sbatchArgs: readonly string[] = []): Promise<number> {
-    return this.#cluster.submit(script, { user: 'alice', sbatchArgs });
-  }
-
-  async steps(job: number): Promise<string> {
-    return (await this.#cluster.exec(['squeue', '-h', '-s', '-j', `${job}`, '-o', '%i'], { user: 'root' }))
-      .stdout;
-  }
-
-  /** A command as alice, its configuration pointing at a recording proxy. */
-  async command(name: string, argv: readonly string[], note: string): Promise<void> {
-    const { users, controller, workDirectory, slurmConf } = this.#cluster;
-    const proxy = await startRecordingProxy({
-      target: controller,
-      provenance: this.#provenance(argv.join(' '), note),
-      clientUid: users.alice.uid,
-      serverUid: users.slurm.uid,
-      label: 'slurmctld',
-    });
-    try {
-      const conf = (await readFile(slurmConf, 'utf8')).replaceAll(
-        `${controller.port}`,
-        `${proxy.endpoint.port}`,
-      );
-      const path = join(workDirectory, 'proxied.conf');
-      await writeFile(path, conf, { mode: 0o644 });
-      const { code, stderr } = await this.#cluster.exec(argv, { user: 'alice', env: { SLURM_CONF: path } });
-      await proxy.close();
-      await writeFixture(join(target, `${name}.msgpack`), proxy.fixture());
-      console.log(`${name}: exit ${code} ${stderr.trim()}`);
-    } finally {
-      await proxy.close();
-    }
-  }
-
-  async calls(name: string, calls: UserTask['calls'], note: string): Promise<void> {
-    const { users, slurmConf } = this.#cluster;
-    const record = this.#provenance(
-      `slurmwire ${calls.map(({ method, args }) => `${method}(${args.join()})`).join('; ')}`,
-      note,
-    );
-    const { fixture = '', results } = await runUserProgram({
-      ...users.alice,
-      conf: slurmConf,
-      calls,
-      record,
-    });
-    await writeFixture(join(target, `${name}.msgpack`), decodeFixture(Buffer.from(fixture, 'base64')));
-    console.log(`${name}: ${JSON.stringify(results)}`);
-  }
-
-  #provenance(client: string, note: string): Provenance {
-    return {
-      slurm: this.#slurm,
-      daemon: 'slurmctld',
-      client,
-      recordedAt: new Date().toISOString(),
-      note,
-    };
-  }
+/** A job of alice's on both nodes with so many steps, all of them running. */
+async function stepsJob(cluster: LabCluster, steps: number): Promise<number> {
+  const srun = 'srun --overlap -N2 -n2 sleep 1000 &\n';
+  const job = await alices(cluster, `${srun.repeat(steps)}sleep 1000`, ['-N2', '-n2']);
+  const running = async () => {
+    const argv = ['squeue', '-h', '-s', '-j', `${job}`, '-o', '%i'];
+    const { stdout } = await cluster.exec(argv, { user: 'root' });
+    return stdout.split('\n').filter((line) => /\.\d+$/.test(line)).length === steps;
+  };
+  await cluster.waitFor(running, 20_000, `${steps} steps`);
+  return job;
 }
 
-function packageVersion(): string {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own notation
-  const version = execFileSync('dpkg-query', ['--show', '--showformat=${Version}', 'slurmctld'], {
-    encoding: 'utf8',
-  });
-  return `22.05 (Debian ${version})`;
+function alices(cluster: LabCluster, script: string, sbatchArgs: readonly string[] = []): Promise<number> {
+  return cluster.submit(script, { user: 'alice', sbatchArgs });
+}
+
+/** Releases sort by their names. */
+const since = ({ release }: LabCluster, first: string) => release >= first;
+
+async function packageVersion(release: string): Promise<string> {
+  const root = await prepare({ release });
+  const versions = await installedVersions(
+    [{ name: 'slurmctld', versionPrefix: '' }],
+    root === '/' ? '' : root,
+  );
+  return `${release} (Debian ${versions.get('slurmctld')})`;
 }
 
 await main();

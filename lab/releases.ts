@@ -28,7 +28,7 @@ const releases: readonly LabRelease[] = [
     release: '20.11',
     debian: { version: '11', name: 'bullseye' },
     suites: ['bullseye'],
-    packages: slurmPackages('20.11.'),
+    packages: [...slurmPackages('20.11.'), ...libslurmPackages('20.11.')],
   },
   {
     release: '22.05',
@@ -40,14 +40,14 @@ const releases: readonly LabRelease[] = [
     release: '24.11',
     debian: { version: '13', name: 'trixie' },
     suites: ['trixie'],
-    packages: slurmPackages('24.11.'),
+    packages: [...slurmPackages('24.11.'), ...libslurmPackages('24.11.')],
   },
   {
     release: '26.05',
     debian: { version: '14', name: 'forky' },
     // Neither is released: forky may fall behind for a while, sid runs ahead, and both move on some day.
     suites: ['forky', 'sid'],
-    packages: slurmPackages('26.05.'),
+    packages: [...slurmPackages('26.05.'), ...libslurmPackages('26.05.')],
   },
 ];
 
@@ -67,5 +67,13 @@ function slurmPackages(versionPrefix: string): LabPackage[] {
     { name: 'slurmd', versionPrefix },
     { name: 'slurm-client', versionPrefix },
     { name: 'munge', versionPrefix: '' },
+  ];
+}
+
+/** What it takes to link a C program to a release's libslurm, the compiler aside: a root of its own has it, the machine gets it for tests. */
+export function libslurmPackages(versionPrefix: string): LabPackage[] {
+  return [
+    { name: 'libslurm-dev', versionPrefix },
+    { name: 'libc6-dev', versionPrefix: '' },
   ];
 }

@@ -1,22 +1,8 @@
 /** signalJob, signalJobStep and terminateJobStep on real slurmds of four releases: proved by what the processes wrote down. */
 import { expect, test } from 'vitest';
 import type { Release } from '../../src/index.js';
+import { lines, startListeningJob } from './support/listening-job.js';
 import { describeLive } from './support/live.js';
-
-/** Steps write down the signals they get, by node and task; the batch shell too. */
-const JOB = `#!/bin/bash
-trap 'echo batch USR1 >> out.$SLURM_JOB_ID' USR1
-trap 'echo batch USR2 >> out.$SLURM_JOB_ID' USR2
-cat > step.$SLURM_JOB_ID <<'STEP'
-for s in USR1 USR2; do trap "echo $SLURM_STEP_ID.$SLURM_PROCID $s >> out.$SLURM_JOB_ID" $s; done
-echo $SLURM_STEP_ID.$SLURM_PROCID >> up.$SLURM_JOB_ID
-while :; do sleep 0.1; done
-STEP
-srun -n4 -N4 bash step.$SLURM_JOB_ID &
-while [ "$(wc -l 2>/dev/null < up.$SLURM_JOB_ID)" != 4 ]; do sleep 0.1; done
-srun --overlap -n2 -N2 bash step.$SLURM_JOB_ID &
-while :; do sleep 0.1; done
-`;
 
 const RELEASES: readonly Release[] = ['20.11', '22.05', '24.11', '26.05'];
 
@@ -24,13 +10,7 @@ for (const release of RELEASES) {
   describeLive(`signals straight to the slurmds of ${release}`, { release }, (live) => {
     const options = { protocol: release };
 
-    async function listeningJob(): Promise<number> {
-      const { cluster, run, output } = live();
-      const id = await run(JOB, ['-N4', '-n4', '--overcommit']);
-      const isUp = async () => lines(await output(`up.${id}`)).length === 6;
-      await cluster.waitFor(isUp, 30_000, 'both steps to start');
-      return id;
-    }
+    const listeningJob = () => startListeningJob(live());
 
     async function heard(id: number, count: number): Promise<string[]> {
       const { cluster, output } = live();
@@ -182,8 +162,4 @@ for (const release of RELEASES) {
       await alice.call('killJob', [noSteps], options);
     });
   });
-}
-
-function lines(text: string): string[] {
-  return text.split('\n').filter((line) => line !== '');
 }

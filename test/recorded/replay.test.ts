@@ -1,24 +1,29 @@
 /** slurmwire's own recorded conversations play back without Slurm, munge or network, byte for byte. */
 import { describe, expect, test } from 'vitest';
 import type { SlurmClient } from '../../src/index.js';
-import type { PlayOptions } from '../../src/replay/index.js';
+import type { Fixture, PlayOptions } from '../../src/replay/index.js';
 import { playing, recorded } from './support.js';
 
 const splits: PlayOptions['split'][] = ['recorded', 'whole', 1, 7];
 
+type Call = (slurm: SlurmClient, job: number) => Promise<unknown>;
+const killJob: Call = (slurm, job) => slurm.killJob(job);
+/** The job of `slurmwire killJob(8)`. */
+const jobOf = ({ provenance }: Fixture) => Number(/\d+/.exec(provenance.client)?.[0]);
+
 describe.each(splits)('bytes of the daemon cut as %s', (split) => {
-  async function playBack(name: string, call: (slurm: SlurmClient) => Promise<unknown>): Promise<unknown> {
-    const { slurm, player } = await playing(await recorded(name), { split });
-    const told = await call(slurm).catch((error: unknown) => error);
+  async function playBack(name: string, call: Call): Promise<unknown> {
+    const fixture = await recorded(name);
+    const { slurm, player } = await playing(fixture, { split });
+    const told = await call(slurm, jobOf(fixture)).catch((error: unknown) => error);
     await slurm.close();
     player.finish();
     return told;
   }
 
   test('a running job is killed', async () => {
-    expect(await playBack('kill-job', (slurm) => slurm.killJob(8))).toMatchObject({
+    expect(await playBack('kill-job', killJob)).toMatchObject({
       outcome: 'accepted',
-      target: '8',
       rpc: 'REQUEST_KILL_JOB',
       peer: 'recorded:6817',
       protocol: '22.05',
@@ -27,7 +32,7 @@ describe.each(splits)('bytes of the daemon cut as %s', (split) => {
   });
 
   test('a finished job, certain because it is one record', async () => {
-    const told = await playBack('kill-job-done', (slurm) => slurm.killJob(8));
+    const told = await playBack('kill-job-done', killJob);
     expect(told).toMatchObject({
       name: 'SlurmServerError',
       code: 'ESLURM_ALREADY_DONE',
@@ -37,12 +42,12 @@ describe.each(splits)('bytes of the daemon cut as %s', (split) => {
   });
 
   test('an unknown job', async () => {
-    const told = await playBack('kill-job-unknown', (slurm) => slurm.killJob(4242));
+    const told = await playBack('kill-job-unknown', killJob);
     expect(told).toMatchObject({ code: 'ESLURM_INVALID_JOB_ID', number: 2017, outcome: 'refused' });
   });
 
   test("somebody else's job", async () => {
-    const told = await playBack('kill-job-denied', (slurm) => slurm.killJob(9));
+    const told = await playBack('kill-job-denied', killJob);
     expect(told).toMatchObject({ code: 'ESLURM_ACCESS_DENIED', number: 2002, outcome: 'refused' });
   });
 
@@ -54,13 +59,18 @@ describe.each(splits)('bytes of the daemon cut as %s', (split) => {
 });
 
 test.each([
-  ['another job', (slurm: SlurmClient) => slurm.killJob(7), 'body/sjobId'],
-  ['another signal', (slurm: SlurmClient) => slurm.killJob(8, 'SIGTERM'), 'body/signal'],
-  ['another flag', (slurm: SlurmClient) => slurm.killJob(8, 'SIGKILL', { hurry: true }), 'body/flags'],
-  ['another message', (slurm: SlurmClient) => slurm.killJobStep('8.0'), 'field length'],
+  ['another job', (slurm: SlurmClient, job: number) => slurm.killJob(job + 1), 'body/sjobId'],
+  ['another signal', (slurm: SlurmClient, job: number) => slurm.killJob(job, 'SIGTERM'), 'body/signal'],
+  [
+    'another flag',
+    (slurm: SlurmClient, job: number) => slurm.killJob(job, 'SIGKILL', { hurry: true }),
+    'body/flags',
+  ],
+  ['another message', (slurm: SlurmClient, job: number) => slurm.killJobStep(`${job}.0`), 'field length'],
 ])('%s is not what was recorded: the first differing byte is named', async (_, call, field) => {
-  const { slurm } = await playing(await recorded('kill-job'));
-  const error = await call(slurm).catch((thrown: unknown) => thrown);
+  const fixture = await recorded('kill-job');
+  const { slurm } = await playing(fixture);
+  const error = await call(slurm, jobOf(fixture)).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: 'SLURMWIRE_REPLAY_MISMATCH' });
   expect(String(error)).toContain(field);
 });

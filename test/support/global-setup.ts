@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { prepare, releaseNames } from '../../lab/cluster.js';
 import { LabUnavailableError } from '../../lab/lab-error.js';
+import { libslurmPeerPackages } from '../../lab/libslurm-peer.js';
 import { requireRoot } from '../../lab/namespace.js';
 import { ensurePackages } from '../../lab/packages.js';
 import { defaultRelease, findRelease } from '../../lab/releases.js';
@@ -25,7 +26,8 @@ export default async function setup(project: TestProject): Promise<void> {
 async function findLabTrouble(): Promise<string | null> {
   const { packages, ...release } = findRelease(defaultRelease);
   // faketime gives the credentials from yesterday and tomorrow.
-  const wanted = { ...release, packages: [...packages, { name: 'faketime', versionPrefix: '' }] };
+  const faketime = { name: 'faketime', versionPrefix: '' };
+  const wanted = { ...release, packages: [...packages, faketime, ...libslurmPeerPackages] };
   try {
     await ensurePackages(wanted, { install: true, log: (line) => console.log(line) });
     requireRoot();
