@@ -33,7 +33,12 @@ async function addresses(
     wanted,
     deadline,
   );
-  return Object.fromEntries([...found].map(([node, { host, port }]) => [node, `${host}:${port}`]));
+  return Object.fromEntries(
+    [...found].map(([node, { endpoint, isKnownToSlurmds }]) => [
+      node,
+      `${endpoint.host}:${endpoint.port}${isKnownToSlurmds ? '' : ' apart'}`,
+    ]),
+  );
 }
 
 const conf = (name: string, more: Partial<ConfNode> = {}): ConfNode => ({
@@ -60,7 +65,7 @@ describe("the caller's resolver", () => {
     await using controller = await FakeController.start();
     // It goes before everything else.
     const nodes = [conf('n1')];
-    expect(await addresses(controller, ['n1'], { nodeAddress, nodes })).toEqual({ n1: expected });
+    expect(await addresses(controller, ['n1'], { nodeAddress, nodes })).toEqual({ n1: `${expected} apart` });
     expect(controller.peer.requests).toEqual([]);
   });
 
@@ -78,7 +83,7 @@ describe("the caller's resolver", () => {
     expect(await addresses(controller, ['n1', 'n2', 'n3'], { nodeAddress, nodes: [conf('n1')] })).toEqual({
       n1: 'n1.conf:7001',
       n2: 'n2.table:7002',
-      n3: 'n3.mine:6818',
+      n3: 'n3.mine:6818 apart',
     });
     expect(asked).toEqual(['n1', 'n2', 'n3']);
     expect(lookups(controller)).toEqual(['REQUEST_NODE_INFO_SINGLE']);

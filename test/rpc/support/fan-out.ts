@@ -257,6 +257,7 @@ export async function runFanOut(
     trusted: new Set([0, SLURM_USER, SLURMD_USER]),
     maxReplyBytes: 10_000_000,
     addressOf: (node) => ({ host: node, port: 6818 }),
+    isKnownToSlurmds: () => true,
     treeWidth: 16,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     strategy: 'tree',
@@ -266,12 +267,13 @@ export async function runFanOut(
   const record = { stepId: { jobId: 7, stepId: 0, stepHetComp: NO_VAL }, flags: 0, signal: 10 };
   const deadline = new Deadline(timeoutMs, signal);
   try {
-    return await fanOut(
+    const answers = await fanOut(
       setup,
       { name: 'REQUEST_SIGNAL_TASKS', record, release, repeatable: false, target: '7.0' },
       nodes,
       deadline,
     );
+    return answers.map(({ result }) => result);
   } finally {
     deadline.dispose();
   }
