@@ -4,13 +4,7 @@
 import { expandHostlist } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning } from '../protocol/error-meaning.js';
-import {
-  type JobId,
-  type ParsedJobId,
-  parseJobId,
-  parseStepId,
-  type StepTarget,
-} from '../protocol/job-id.js';
+import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
 import { KILL_FLAGS } from '../protocol/kill-flags.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { JOB_STATES } from '../protocol/messages/job-state.js';
@@ -115,12 +109,6 @@ export async function isStillThere(
   context: CallContext,
 ): Promise<boolean> {
   if (stepId === NO_VAL) return (await stepsOfJob(link, jobId, context)).nodes.length > 0;
-  if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) {
-    const job: ParsedJobId = { kind: 'job', jobId, text: String(jobId) };
-    return (await jobRecords(link, job, context)).some(
-      (found) => found.jobId === jobId && hasProcesses(found),
-    );
-  }
   const steps = await stepRecords(link, jobId, stepId, context);
   return steps.some((found) => found.stepId.stepHetComp === stepHetComp);
 }
@@ -172,21 +160,15 @@ function isUsersStep({ stepId: { stepId } }: JobStepRecord): boolean {
 
 /** The records that have processes. Suspended ones do: they take SIGKILL, and refuse other signals themselves. */
 function runningOf(records: readonly JobRecord[], text: string, link: ControllerLink): JobRecord[] {
-  const running = records.filter(hasProcesses);
+  const base = ({ jobState }: JobRecord) => jobState & 0xff;
+  const running = records.filter(
+    (r) => base(r) === JOB_STATES.JOB_RUNNING || base(r) === JOB_STATES.JOB_SUSPENDED,
+  );
   if (running.length > 0) return running;
   if (records.length === 0) throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link);
-  const isPending = records.some((record) => baseState(record) === JOB_STATES.JOB_PENDING);
+  const isPending = records.some((record) => base(record) === JOB_STATES.JOB_PENDING);
   if (isPending) throw nothingToSignal(`job ${text} has not started`, 'ESLURM_JOB_PENDING', link);
   throw nothingToSignal(`job ${text} has finished`, 'ESLURM_ALREADY_DONE', link);
-}
-
-function hasProcesses(record: JobRecord): boolean {
-  const base = baseState(record);
-  return base === JOB_STATES.JOB_RUNNING || base === JOB_STATES.JOB_SUSPENDED;
-}
-
-function baseState({ jobState }: JobRecord): number {
-  return jobState & 0xff;
 }
 
 const NUMBERS = {

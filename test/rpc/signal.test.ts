@@ -13,19 +13,21 @@ import type { SlurmClient } from '../../src/rpc/client.js';
 import type { LinkSetup } from '../../src/rpc/controller-link.js';
 import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { goldenLines, releaseOfProtocol, toHex } from '../support/golden.js';
-import { FakeAuth, SLURM_USER, SLURMD_USER } from './support/fake-auth.js';
+import { badCredential, FakeAuth, SLURM_USER, SLURMD_USER } from './support/fake-auth.js';
 import { FakeSlurmds, NO_VAL, nodeNames, outcomes } from './support/fan-out.js';
 import {
   clientIn,
   FakeController,
   type FakeJob,
   type FakeStep,
+  stepInfoReply,
   taken,
 } from './support/fan-out-controller.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
-import { rc, silence } from './support/replies.js';
+import { rc, saying, silence } from './support/replies.js';
 import { deadEndpoint, ScriptedPeer } from './support/scripted-peer.js';
 import { expectUsageError, failureOf } from './support/setup.js';
+import { turn, until } from './support/until.js';
 
 noStrayTrouble();
 
@@ -260,6 +262,43 @@ describe('who gets it', () => {
     });
   });
 
+  test('the steps of many parts are looked up some at a time, and all lookups end with the call', async () => {
+    const many = Array.from({ length: 30 }, (_, i) => ({ jobId: 301 + i, arrayJobId: 300, arrayTaskId: i }));
+    await inWorld({ jobs: many }, async ({ client, slurmds, controller }) => {
+      let [running, peak, asked] = [0, 0, 0];
+      controller.instead.set('REQUEST_JOB_STEP_INFO', async (connection, { frame }) => {
+        const { jobId } = decodeBody('REQUEST_JOB_STEP_INFO', frame.release, frame.body).stepId;
+        running += 1;
+        asked += 1;
+        peak = Math.max(peak, running);
+        await until(() => running === 8 || asked === many.length, '8 lookups at a time');
+        for (let i = 0; i < 3; i++) await turn();
+        running -= 1;
+        await saying(stepInfoReply([{ jobId, stepId: 0, nodes: `n${jobId}` }], frame.release))(connection);
+      });
+      const result = await client.signalJob(300, 10);
+      expect(result.nodes.map(({ node }) => node)).toEqual(many.map(({ jobId }) => `n${jobId}`));
+      expect(peak).toBe(8);
+
+      // One that is refused ends the call, and those that hang with it.
+      controller.instead.set('REQUEST_JOB_STEP_INFO', async (connection, { frame }) => {
+        const { jobId } = decodeBody('REQUEST_JOB_STEP_INFO', frame.release, frame.body).stepId;
+        if (jobId === 303) return saying(rc(2002))(connection);
+        await until(() => connection.gone, 'the client to leave');
+        connection.drop();
+      });
+      slurmds.received.length = 0;
+      await leavesNothing(async () => {
+        expect(await failureOf(client.signalJob(300, 10))).toMatchObject({
+          code: 'ESLURM_ACCESS_DENIED',
+          outcome: 'not-sent',
+        });
+      });
+      expect(slurmds.received).toEqual([]);
+      await controller.peer.allLeft();
+    });
+  });
+
   test('many parts share one limit of connections', async () => {
     const many = Array.from({ length: 12 }, (_, i) => ({ jobId: 301 + i, arrayJobId: 300, arrayTaskId: i }));
     const their = many.map(({ jobId }) => ({ jobId, stepId: 0, nodes: 'n[1-20]' }));
@@ -406,6 +445,154 @@ describe('what the answers come to', () => {
         retryable: false,
       });
       expectNodes(error, ['n1 refused', 'n2 refused', 'n3 refused']);
+    });
+  });
+
+  describe('a part of which no node knows the step, while another part took it', () => {
+    const jobs: FakeJob[] = [1, 2, 3].map((task) => ({
+      jobId: 100 + task,
+      arrayJobId: 100,
+      arrayTaskId: task,
+    }));
+    const steps = jobs.map(({ jobId }) => ({ jobId, stepId: 0, nodes: `n[${jobId}-${jobId + 10}]` }));
+    const goneFrom = (slurmds: FakeSlurmds, jobId: number) => {
+      for (let i = 0; i <= 10; i++) slurmds.set(`n${jobId + i}`, { kind: 'rc', code: 2017 });
+    };
+    const apart = jobs.map(({ jobId }) => ({ jobId, stepId: 0, nodes: `n${jobId},n${jobId}0` }));
+
+    test('has ended: the call resolves, and the result names it', async () => {
+      await inWorld({ jobs, steps: apart }, async ({ client, slurmds, controller }) => {
+        for (const node of ['n102', 'n1020']) slurmds.set(node, { kind: 'rc', code: 2017 });
+        // It ended while the signal was on its way.
+        slurmds.beforeAnswer = () => {
+          controller.steps = apart.filter(({ jobId }) => jobId !== 102);
+        };
+        const result = await client.signalJob(100, 10);
+        expect(result.outcome).toBe('accepted');
+        expect(result.ended).toEqual(['102']);
+        expect(result.nodes.map(({ target, node, outcome }) => [target, node, outcome])).toEqual([
+          ['101', 'n101', 'accepted'],
+          ['101', 'n1010', 'accepted'],
+          ['102', 'n102', 'refused'],
+          ['102', 'n1020', 'refused'],
+          ['103', 'n103', 'accepted'],
+          ['103', 'n1030', 'accepted'],
+        ]);
+        // One look more, at that part.
+        expect(controller.count('REQUEST_JOB_STEP_INFO')).toBe(4);
+      });
+    });
+
+    test.each<[string, (controller: FakeController) => void]>([
+      ['is still there', () => {}],
+      ['cannot be looked up', ({ instead }) => instead.set('REQUEST_JOB_STEP_INFO', rc(2002))],
+    ])('%s: the call fails, and says why', async (_, then) => {
+      await inWorld({ jobs, steps: apart }, async ({ client, slurmds, controller }) => {
+        for (const node of ['n102', 'n1020']) slurmds.set(node, { kind: 'rc', code: 2017 });
+        slurmds.beforeAnswer = () => then(controller);
+        const error = await failureOf(client.signalJob(100, 10));
+        expect(error).toMatchObject({
+          name: 'SlurmServerError',
+          code: 'ESLURM_INVALID_JOB_ID',
+          errno: 'ESRCH',
+          outcome: 'partial',
+          retryable: false,
+        });
+        expect(error.message).toContain('100: 2 of 6 nodes did not take it: n[102,1020] of 102 refused');
+        expect(error.message).toContain('The controller still has it');
+      });
+    });
+
+    test('and a node of another part was not reached: that is what the call fails for', async () => {
+      await inWorld({ jobs, steps: apart }, async ({ client, slurmds, controller }) => {
+        for (const node of ['n102', 'n1020']) slurmds.set(node, { kind: 'rc', code: 2017 });
+        slurmds.set('n1030', { kind: 'down' });
+        const error = await failureOf(client.signalJob(100, 9));
+        expect(error).toMatchObject({
+          name: 'SlurmConnectionError',
+          errno: 'ECONNREFUSED',
+          outcome: 'partial',
+          retryable: true,
+        });
+        expect(error.message).toContain('1 of 6 nodes did not take it: n1030 of 103 not reached');
+        expect(controller.count('REQUEST_JOB_STEP_INFO')).toBe(3);
+      });
+    });
+
+    test('all parts: there is nothing to signal', async () => {
+      await inWorld({ jobs, steps }, async ({ client, slurmds, controller }) => {
+        for (const { jobId } of jobs) goneFrom(slurmds, jobId);
+        expect(await failureOf(client.signalJob(100, 10))).toMatchObject({
+          code: 'ESLURM_INVALID_JOB_ID',
+          errno: 'ESRCH',
+          outcome: 'refused',
+        });
+        expect(controller.count('REQUEST_JOB_STEP_INFO')).toBe(3);
+      });
+    });
+
+    test('one component of a het step', async () => {
+      const het = [0, 1].map((stepHetComp) => ({
+        jobId: 7,
+        stepId: 3,
+        stepHetComp,
+        nodes: `n${stepHetComp}`,
+      }));
+      await inWorld({ steps: het }, async ({ client, slurmds, controller }) => {
+        slurmds.set('n1', { kind: 'rc', code: 2017 });
+        expect(await failureOf(client.signalJobStep('7.3', 10))).toMatchObject({ outcome: 'partial' });
+        slurmds.beforeAnswer = () => {
+          controller.steps = het.slice(0, 1);
+        };
+        expect(await client.signalJobStep('7.3', 10)).toMatchObject({ outcome: 'accepted', ended: ['7.3'] });
+      });
+    });
+  });
+
+  describe("an error that is nobody else's", () => {
+    test('the deadline: SlurmTimeoutError', async () => {
+      await inWorld({}, async ({ client, slurmds }) => {
+        for (const node of nodeNames(3)) slurmds.set(node, { kind: 'hang' });
+        const error = await failureOf(client.terminateJobStep('7.0', { timeoutMs: 1_000 }));
+        expect(error).toMatchObject({
+          name: 'SlurmTimeoutError',
+          code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+          errno: 'ETIMEDOUT',
+          outcome: 'unknown',
+          retryable: true,
+          phase: 'wait',
+        });
+        expect(error.message).toContain('7.0: 3 of 3 nodes did not take it: n[1-3] may have got it');
+      });
+    });
+
+    test('the caller: SlurmTimeoutError, not to be tried again', async () => {
+      await inWorld({}, async ({ client, slurmds }) => {
+        const abort = new AbortController();
+        slurmds.set('n2', { kind: 'hang' });
+        slurmds.beforeAnswer = () => abort.abort();
+        const error = await failureOf(client.terminateJobStep('7.0', { signal: abort.signal }));
+        expect(error).toMatchObject({
+          name: 'SlurmTimeoutError',
+          code: 'SLURMWIRE_ABORTED',
+          errno: 'ECANCELED',
+          retryable: false,
+        });
+      });
+    });
+
+    test('munged: SlurmAuthError, nothing sent', async () => {
+      const auth = new FakeAuth();
+      await inWorld({ link: { auth } }, async ({ client, slurmds }) => {
+        // After those for the PING and two lookups.
+        auth.beforeCreate = () => {
+          if (auth.created.length >= 3) throw badCredential('EMUNGE_SOCKET');
+        };
+        const error = await failureOf(client.signalJobStep('7.0', 10));
+        expect(error).toMatchObject({ name: 'SlurmAuthError', code: 'EMUNGE_SOCKET', outcome: 'not-sent' });
+        expect(slurmds.contacts).toEqual([]);
+        expectNodes(error, ['n1 not-sent', 'n2 not-sent', 'n3 not-sent']);
+      });
     });
   });
 
