@@ -1,7 +1,7 @@
 /** The forwarding tree as pure functions: what is asked of whom, and that nothing that harms a slurmd gets past the last look. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { expandHostlist } from '../../src/config/index.js';
+import { compressHostlist, expandHostlist } from '../../src/config/index.js';
 import { isAtLeast, RELEASE_NAMES, type Release, SlurmUsageError } from '../../src/protocol/index.js';
 import {
   branchWaitMs,
@@ -217,6 +217,52 @@ describe('checkForward', () => {
     },
   );
 
+  test('refuses every change of a good one that could harm a slurmd', () => {
+    type Block = NonNullable<ReturnType<typeof forwardBlock>>;
+    const changes: Record<string, (block: Block, root: string) => object> = {
+      'a name fewer': ({ nodelist }) => ({
+        nodelist: compressHostlist(expandHostlist(nodelist ?? '').slice(1)),
+      }),
+      'a name more': ({ nodelist }) => ({ nodelist: `${nodelist},stranger` }),
+      'a name twice, and counted': ({ nodelist, cnt }) => ({
+        nodelist: `${nodelist},${expandHostlist(nodelist ?? '')[0]}`,
+        cnt: cnt + 1,
+      }),
+      'a name in place of another': ({ nodelist }) => {
+        const [first = '', ...rest] = expandHostlist(nodelist ?? '');
+        return { nodelist: [...rest, rest[0] ?? `${first},${first}`].join(',') };
+      },
+      'the root itself': ({ nodelist, cnt }, root) => ({ nodelist: `${nodelist},${root}`, cnt: cnt + 1 }),
+      'no time': () => ({ timeout: 0 }),
+      'time that is none': () => ({ timeout: Number.NaN }),
+      'no width': () => ({ treeWidth: 0 }),
+      'width that is none': () => ({ treeWidth: Number.NaN }),
+      'addresses in a credential': () => ({ netCred: 'MUNGE:not to be shown' }),
+    };
+    const depths: typeof changes = {
+      'no depth': () => ({ treeDepth: 0 }),
+      'depth that is none': () => ({ treeDepth: Number.NaN }),
+    };
+    fc.assert(
+      fc.property(anyNodes, anyWidth, anyRelease, fc.nat(), (nodes, width, release, pick) => {
+        const plan = planTree(['root', ...nodes], width);
+        const branch = plan.branches[pick % plan.branches.length];
+        if (branch === undefined || branch.below.length === 0) return;
+        const times = { hopTimeoutMs: 10_000, messageTimeoutMs: 10_000 };
+        const block = forwardBlock(branch, plan, release, times) as Block;
+        expect(() => checkForward(block, branch.root, release)).not.toThrow();
+        const all = Object.entries({ ...changes, ...(isAtLeast(release, '24.11') ? depths : {}) });
+        for (const [what, change] of all) {
+          const changed = { ...block, ...change(block, branch.root) };
+          const error = caught(() => checkForward(changed, branch.root, release), what);
+          expect(error, what).toMatchObject({ code: 'SLURMWIRE_UNSAFE_MESSAGE', outcome: 'not-sent' });
+          expect(JSON.stringify(error), what).not.toContain('not to be shown');
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test('refuses any other count', () => {
     fc.assert(
       fc.property(anyNodes, fc.integer({ min: -3, max: 70_000 }), anyRelease, (nodes, cnt, release) => {
@@ -234,11 +280,11 @@ describe('checkForward', () => {
   });
 });
 
-function caught(step: () => void): unknown {
+function caught(step: () => void, what = 'it'): unknown {
   try {
     step();
   } catch (error) {
     return error;
   }
-  throw new Error('expected a refusal');
+  throw new Error(`expected a refusal of ${what}`);
 }
