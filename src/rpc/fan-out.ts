@@ -157,7 +157,7 @@ class FanOutRun {
       for (const node of below) {
         const result = { outcome: reached ? 'unknown' : 'not-sent', via: reached ? root : null } as const;
         // Whatever trouble the forwarders below had, nobody told of it.
-        const perhapsTwice = reached && forwardsFurther(branch, plan);
+        const perhapsTwice = reached && mayForwardFurther(branch);
         this.#note(node, { ...result, ...told(trouble), perhapsTwice }, error);
       }
       return;
@@ -190,7 +190,7 @@ class FanOutRun {
         const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);
         try {
           const request = forward === undefined ? this.#request : { ...this.#request, forward };
-          this.#noteReply(branch, plan, await exchange(this.#setup, { ...request, endpoint }, deadline));
+          this.#noteReply(branch, await exchange(this.#setup, { ...request, endpoint }, deadline));
           return null;
         } finally {
           deadline.dispose();
@@ -212,7 +212,7 @@ class FanOutRun {
     return callFailure(reason, progress, { peer: showEndpoint(endpoint), rpc, protocol, repeatable });
   }
 
-  #noteReply(branch: Branch, plan: TreePlan, reply: Reply): void {
+  #noteReply(branch: Branch, reply: Reply): void {
     const { root, below } = branch;
     this.#note(root, { ...this.#answer(reply.name, reply.record), via: null });
     const items = new Map<string, Said[]>(below.map((node) => [node, []]));
@@ -226,7 +226,7 @@ class FanOutRun {
     // A forwarder that has lost one below it contacts that one's nodes itself: all but the lost one may get the message again.
     const lost = [...items].filter(([, said]) => said.some(({ isLost }) => isLost)).map(([node]) => node);
     const isResent = (node: string) =>
-      forwardsFurther(branch, plan) && (lost.length > 1 || (lost.length === 1 && lost[0] !== node));
+      mayForwardFurther(branch) && (lost.length > 1 || (lost.length === 1 && lost[0] !== node));
     for (const [node, said] of items) {
       const telling = said.filter(({ isFiller }) => !isFiller);
       const { isLost: _, isFiller, ...surest } = (telling.length > 0 ? telling : said).reduce(surer);
@@ -319,7 +319,10 @@ function notTold(via: string): Said {
   return { outcome: 'unknown', number: null, code, errno: 'EIO', message, isLost: true, isFiller: false };
 }
 
-/** True when a node below the root passes the message on to others in its turn. */
-function forwardsFurther({ below }: Branch, { width }: TreePlan): boolean {
-  return below.length > width;
+/**
+ * True when a node below the root may pass the message on to others in its turn. By the width it does so where there are more than that, by switches
+ * (RoutePlugin=route/topology, TopologyParam=RouteTree) as soon as there are two, and which of them a cluster does is not seen from here.
+ */
+function mayForwardFurther({ below }: Branch): boolean {
+  return below.length > 1;
 }

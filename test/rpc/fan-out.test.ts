@@ -294,8 +294,8 @@ describe('a root that got the message and does not answer', () => {
 
   test('where nobody below the root forwards, nothing can have been sent twice', async () => {
     const slurmds = new FakeSlurmds().set('n1', { kind: 'close' });
-    const results = await runFanOut(slurmds, nodeNames(6), { treeWidth: 2 });
-    expect(outcomes(results).slice(0, 3)).toEqual(['n1 unknown', 'n2 unknown', 'n3 unknown']);
+    const results = await runFanOut(slurmds, nodeNames(4), { treeWidth: 2 });
+    expect(outcomes(results).slice(0, 2)).toEqual(['n1 unknown', 'n2 unknown']);
     expect(results.every(({ perhapsTwice }) => !perhapsTwice)).toBe(true);
   });
 
@@ -515,23 +515,36 @@ describe('what the return list says', () => {
   });
 
   test('where nobody below the root forwards, nothing is sent twice, and not reached is not sent', async () => {
-    // Four nodes in two branches, n1 with n2 and n3 with n4: a branch with one below forwards no further.
-    const slurmds = new FakeSlurmds()
-      .set(
-        'n1',
-        says((request) => slurmdReply(request, 0, [failed('n2', 5004), failed('n3', 1001)])),
-      )
-      .set(
-        'n4',
-        says((request) => slurmdReply(request, 0, [])),
+    // Six nodes in three branches of two: a branch with one below forwards no further.
+    const slurmds = new FakeSlurmds();
+    for (const [root, items] of [
+      ['n1', [failed('n2', 5004)]],
+      ['n3', [failed('n4', 1001)]],
+      ['n5', []],
+    ] as const)
+      slurmds.set(
+        root,
+        says((request) => slurmdReply(request, 0, items)),
       );
-    expect(told(await runFanOut(slurmds, nodeNames(6), { treeWidth: 2 }))).toEqual([
+    expect(told(await runFanOut(slurmds, nodeNames(6), { treeWidth: 3 }))).toEqual([
       'accepted',
       'unknown',
+      'accepted',
       'not-sent',
       'accepted',
       'unknown',
+    ]);
+  });
+
+  test('two below the root, which splits by switches for all we know: one of them may pass it on to the other', async () => {
+    const slurmds = new FakeSlurmds().set(
+      'n1',
+      says((request) => slurmdReply(request, 0, [failed('n2', 5004), took('n3')])),
+    );
+    expect(told(await runFanOut(slurmds, nodeNames(6), { treeWidth: 2 })).slice(0, 3)).toEqual([
+      'accepted',
       'unknown',
+      'accepted twice?',
     ]);
   });
 
@@ -594,30 +607,24 @@ describe('what the return list says', () => {
 });
 
 describe('forwarders in trouble', () => {
-  test('a forwarder that dies: its nodes are told that they may have got it twice, which some have', async () => {
-    // A chain: n1 passes on to n2, which passes on and dies; n1 goes on with n3 itself.
-    const slurmds = new FakeSlurmds().set('n2', { kind: 'close' });
-    const results = await runFanOut(slurmds, nodeNames(4), { treeWidth: 1 });
-    expect(results.map(({ node, outcome, perhapsTwice }) => [node, outcome, perhapsTwice])).toEqual([
-      ['n1', 'accepted', false],
-      ['n2', 'unknown', false],
-      ['n3', 'accepted', true],
-      ['n4', 'accepted', true],
-    ]);
-    expect(nodeNames(4).map((node) => slurmds.timesOf(node))).toEqual([1, 1, 2, 2]);
-  });
-
-  test('one that answers for itself alone: its answer is lost, and its nodes get the message again', async () => {
-    const slurmds = new FakeSlurmds().set('n2', { kind: 'alone' });
-    const results = await runFanOut(slurmds, nodeNames(4), { treeWidth: 1 });
-    expect(results.map(({ node, outcome, perhapsTwice }) => [node, outcome, perhapsTwice])).toEqual([
-      ['n1', 'accepted', false],
-      ['n2', 'unknown', false],
-      ['n3', 'accepted', true],
-      ['n4', 'accepted', true],
-    ]);
-    expect(nodeNames(4).map((node) => slurmds.timesOf(node))).toEqual([1, 1, 2, 2]);
-  });
+  test.each([
+    ['dies', 'close'],
+    ['answers for itself alone, so that its answer is lost', 'alone'],
+  ] as const)(
+    'one that %s: its nodes are told that they may have got it twice, which they have',
+    async (_, kind) => {
+      // A chain: n1 passes on to n2, which passes on; n1 hears of none of them and goes on with n3 itself.
+      const slurmds = new FakeSlurmds().set('n2', { kind });
+      const results = await runFanOut(slurmds, nodeNames(4), { treeWidth: 1 });
+      expect(results.map(({ node, outcome, perhapsTwice }) => [node, outcome, perhapsTwice])).toEqual([
+        ['n1', 'accepted', false],
+        ['n2', 'unknown', false],
+        ['n3', 'accepted', true],
+        ['n4', 'accepted', true],
+      ]);
+      expect(nodeNames(4).map((node) => slurmds.timesOf(node))).toEqual([1, 1, 2, 2]);
+    },
+  );
 
   test('one whose list is filled up with 1001: the node that is told of so has got it', async () => {
     const slurmds = new FakeSlurmds().set('n2', { kind: 'stutter' });
