@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import type { ConfNode } from '../../src/config/index.js';
 import {
   decodeBody,
+  encodeBody,
   type MessageName,
   RELEASE_NAMES,
   type Release,
+  SlurmConfigError,
   type SlurmError,
 } from '../../src/protocol/index.js';
 import type { NodeResult } from '../../src/protocol/node-result.js';
@@ -14,7 +16,7 @@ import type { LinkSetup } from '../../src/rpc/controller-link.js';
 import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { goldenLines, releaseOfProtocol, toHex } from '../support/golden.js';
 import { badCredential, FakeAuth, SLURM_USER, SLURMD_USER } from './support/fake-auth.js';
-import { FakeSlurmds, NO_VAL, nodeNames, outcomes } from './support/fan-out.js';
+import { FakeSlurmds, NO_VAL, nodeNames, outcomes, slurmdAnswer } from './support/fan-out.js';
 import {
   clientIn,
   FakeController,
@@ -578,6 +580,64 @@ describe('what the answers come to', () => {
           errno: 'ECANCELED',
           retryable: false,
         });
+      });
+    });
+
+    test('an answer that the message cannot have: SlurmProtocolError', async () => {
+      await inWorld({}, async ({ client, slurmds }) => {
+        const body = encodeBody('RESPONSE_PING_SLURMD', '22.05', { cpuLoad: 0, freeMem: 0n });
+        const answer = () => slurmdAnswer('22.05', 'RESPONSE_PING_SLURMD', body);
+        slurmds.set('n2', { kind: 'says', answer });
+        expect(await failureOf(client.signalJobStep('7.0', 10))).toMatchObject({
+          name: 'SlurmProtocolError',
+          code: 'SLURM_UNEXPECTED_MSG_ERROR',
+          errno: 'EPROTO',
+          outcome: 'partial',
+        });
+      });
+    });
+
+    test("what only a forwarder told: the network's, with the errno of its number", async () => {
+      const steps = [{ jobId: 7, stepId: 0, nodes: 'n[1-40]' }];
+      const link = { nodes: confNodes(40), treeWidth: 2 };
+      await inWorld({ steps, link }, async ({ client, slurmds }) => {
+        slurmds.set('n40', { kind: 'down' });
+        const error = await failureOf(client.terminateJobStep('7.0'));
+        expect(error).toMatchObject({
+          name: 'SlurmConnectionError',
+          code: 'SLURM_COMMUNICATIONS_CONNECTION_ERROR',
+          errno: 'EHOSTUNREACH',
+          number: 1001,
+          outcome: 'partial',
+          retryable: true,
+        });
+        slurmds.set('n40', { kind: 'reset' });
+        expect(await failureOf(client.signalJobStep('7.0', 10))).toMatchObject({
+          name: 'SlurmConnectionError',
+          code: 'ECONNRESET',
+          errno: 'ECONNRESET',
+          retryable: false,
+        });
+      });
+    });
+
+    test("an authenticator's configuration, after some nodes took it: never not-sent", async () => {
+      const auth = new FakeAuth();
+      await inWorld({ link: { auth } }, async ({ client }) => {
+        // After those for the PING, two lookups and a node.
+        let asked = 0;
+        auth.beforeCreate = () => {
+          asked += 1;
+          if (asked > 4)
+            throw new SlurmConfigError('no key.', { code: 'SLURMWIRE_CONFIG_VALUE', file: '/etc/key' });
+        };
+        const error = await failureOf(client.signalJobStep('7.0', 10));
+        expect(error).toMatchObject({
+          name: 'SlurmAuthError',
+          code: 'SLURMWIRE_CONFIG_VALUE',
+          outcome: 'partial',
+        });
+        expectNodes(error, ['n1 accepted', 'n2 not-sent', 'n3 not-sent']);
       });
     });
 

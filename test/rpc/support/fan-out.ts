@@ -164,7 +164,7 @@ export class FakeSlurmds {
     if (timeout < MESSAGE_TIMEOUT_MS) note(`timeout ${timeout}`);
   }
 
-  async #forward({ release, header, auth, body }: Frame): Promise<FakeItem[]> {
+  async #forward({ release, messageName, header, auth, body }: Frame): Promise<FakeItem[]> {
     const { cnt, nodelist, timeout, treeWidth, treeDepth } = header.forward;
     if (cnt === 0) return [];
     const items: FakeItem[] = [];
@@ -179,7 +179,7 @@ export class FakeSlurmds {
           treeWidth,
           ...(isAtLeast(release, '24.11') ? { treeDepth: Math.max(1, treeDepth - 1) } : {}),
         };
-        const given = { release, messageName: 'REQUEST_SIGNAL_TASKS', auth, body };
+        const given = { release, messageName: messageName ?? '', auth, body };
         const bytes = encodeFrame(rest.length === 0 ? given : { ...given, forward: below });
         const said = this.strangers.has(first) ? 'unknown' : await this.handle(first, bytes);
         const answer = said instanceof Uint8Array ? decodeFrame(said) : null;
