@@ -142,9 +142,11 @@ function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: strin
   if (name === 'slurmctld') {
     return { argv: ['slurmctld', '-D', '-f', paths.slurmConf], account: lab.users.slurm };
   }
-  if (!lab.nodes.some((node) => node.name === name))
-    throw new LabError(`the cluster has no daemon "${name}"`);
-  return { argv: ['slurmd', '-D', '-N', name, '-f', paths.slurmConf], account: lab.users.root };
+  const node = lab.nodes.find((one) => one.name === name);
+  if (node === undefined) throw new LabError(`the cluster has no daemon "${name}"`);
+  const itself = node.dynamic ? ['-Z', '--conf', `Port=${node.port} CPUs=16 RealMemory=16000`] : [];
+  const argv = ['slurmd', '-D', '-N', name, ...itself, '-f', paths.slurmConf];
+  return { argv, account: lab.users.root };
 }
 
 async function accepts(name: string, address: NetConnectOpts, signal: AbortSignal): Promise<void> {

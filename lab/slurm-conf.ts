@@ -2,6 +2,8 @@
 export interface LabNode {
   readonly name: string;
   readonly port: number;
+  /** Its slurmd registers by itself (`slurmd -Z`); slurm.conf does not name it. */
+  readonly dynamic?: boolean;
 }
 
 /** An account inside the cluster. */
@@ -78,13 +80,16 @@ export function slurmConf(input: SlurmConfInput): string {
     MailProg: '/bin/true',
     // The limits of whoever runs the tests are none of the jobs' business.
     PropagateResourceLimits: 'NONE',
+    ...(input.nodes.some(({ dynamic }) => dynamic) ? { MaxNodeCount: String(input.nodes.length) } : {}),
     ...input.parameters,
   };
-  const nodes = input.nodes.map(
+  const fixed = input.nodes.filter(({ dynamic }) => !dynamic);
+  const nodes = fixed.map(
     ({ name, port }) =>
       `NodeName=${name} NodeHostname=${labHostName} NodeAddr=127.0.0.1 Port=${port} CPUs=16 RealMemory=16000 State=UNKNOWN`,
   );
-  const names = input.nodes.map(({ name }) => name).join(',');
+  // ALL has the dynamic ones too.
+  const names = fixed.length < input.nodes.length ? 'ALL' : fixed.map(({ name }) => name).join(',');
   const partition = `PartitionName=main Nodes=${names} Default=YES MaxTime=INFINITE State=UP`;
   const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
   return [...lines, ...nodes, partition, ''].join('\n');

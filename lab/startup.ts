@@ -21,6 +21,8 @@ import { waitUntil } from './wait.js';
 export interface StartOptions {
   /** How many nodes, `n1` and so on; 4 where not given. */
   readonly nodes?: number;
+  /** How many dynamic nodes besides, `d1` and so on; none where not given. 22.05 and newer. */
+  readonly dynamicNodes?: number;
   /** slurm.conf parameters on top of the lab's own: `{ MessageTimeout: '3' }`. */
   readonly parameters?: Readonly<Record<string, string>>;
   /** How long all nodes may take to be idle, once the daemons run; 60 s where not given. */
@@ -38,14 +40,21 @@ export async function startCluster(
   options: StartOptions,
 ): Promise<LabRecord> {
   claimDirectory(paths);
-  const nodeNames = Array.from({ length: options.nodes ?? 4 }, (_, index) => `n${index + 1}`);
+  const named = (prefix: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`);
+  const fixedNames = named('n', options.nodes ?? 4);
+  const nodeNames = [...fixedNames, ...named('d', options.dynamicNodes ?? 0)];
   const [controllerPort = 0, ...nodePorts] = await freePorts(1 + nodeNames.length);
   let record: LabRecord = {
     format: 1,
     release,
     state: 'starting',
     controllerPort,
-    nodes: nodeNames.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
+    nodes: nodeNames.map((name, index) => ({
+      name,
+      port: nodePorts[index] ?? 0,
+      ...(index < fixedNames.length ? {} : { dynamic: true }),
+    })),
     ...accounts(root),
     anchor: null,
     daemons: {},

@@ -9,6 +9,8 @@ export interface NodeResult {
   readonly number: number | null;
   /** Name of the number, or the code of the error; `null` for success. */
   readonly code: string | null;
+  /** POSIX name: `EPERM`, `ESRCH`, `ECONNREFUSED` …; `null` for success. */
+  readonly errno: string | null;
   /** One sentence; `null` for success. */
   readonly message: string | null;
   /** Milliseconds until its answer was here, a forwarder's time included. */

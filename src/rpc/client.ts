@@ -162,9 +162,11 @@ export class SlurmClient implements AsyncDisposable {
    * @param job as for `killJob`; of an array or a het job all parts that run.
    * @param unixSignal name or number, Linux numbering.
    * @param options `timeoutMs` defaults to twelve times MessageTimeout: three lookups and a deep tree.
-   * @returns when every node with a step of the job has taken it.
-   * @throws SlurmServerError with all results in `nodes` and outcome `partial`, `refused`, `unknown` or `not-sent` when one has not;
-   * `not-sent` with `ESLURM_INVALID_JOB_ID`, `ESLURM_JOB_PENDING` or `ESLURM_ALREADY_DONE` where there is nothing to signal; else as `killJob`.
+   * @returns when every node with a step of the job has taken it. A node, or a whole part of the job, whose step had ended meanwhile does not
+   * make it fail as long as another took it: see `nodes` and `ended` of the result.
+   * @throws with all results in `nodes` and outcome `partial`, `refused`, `unknown` or `not-sent` when a node has not: SlurmServerError where one
+   * refused, SlurmConnectionError, SlurmTimeoutError or SlurmAuthError where none did. SlurmServerError, `not-sent`, with `ESLURM_INVALID_JOB_ID`,
+   * `ESLURM_JOB_PENDING` or `ESLURM_ALREADY_DONE` where there is nothing to signal; else as `killJob`.
    */
   signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut> {
     return this.#run('signalJob', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>

@@ -2,7 +2,8 @@
  * One message to many slurmds, each of which answers for itself.
  *
  * Few nodes are contacted directly; many through Slurm's own forwarding tree. A branch whose root was never connected is taken over:
- * its other nodes are reached without it. After that nothing is sent again, for the root may have passed it on.
+ * its other nodes are reached without it. After that nothing is sent again, for the root may have passed it on; but for nodes whose address the
+ * forwarders did not know.
  */
 import { BAD_HOSTLIST, MAX_HOSTS, uniqueSorted } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
@@ -33,9 +34,11 @@ import type { Reply } from './reply.js';
 /** What a fan-out needs beside the nodes. */
 export interface FanOutSetup extends ExchangeSetup {
   readonly addressOf: (node: string) => Endpoint | null;
+  /** False for a node whose address slurmds do not know themselves: this client contacts it, and no tree has it. */
+  readonly isKnownToSlurmds: (node: string) => boolean;
   readonly treeWidth: number;
   readonly messageTimeoutMs: number;
-  /** `direct`: no forwarding at all. `tree`: Slurm's tree. `auto`: directly up to {@link DIRECT_LIMIT} nodes. */
+  /** `direct`: no forwarding at all. `tree`: Slurm's tree. `auto`: directly up to {@link DIRECT_LIMIT} nodes that could be in a tree. */
   readonly strategy: 'auto' | 'direct' | 'tree';
   /** Uid for which credentials are made; `null` for anybody. */
   readonly restrictUid: number | null;
@@ -58,6 +61,13 @@ export interface NodeMessage<N extends MessageName> {
   readonly target: string;
 }
 
+/** How a node fared. */
+export interface NodeAnswer {
+  readonly result: NodeResult;
+  /** Why this client had no answer from the node or from the root of its branch; `null` where somebody said what became of it. */
+  readonly error: SlurmError | null;
+}
+
 /**
  * Sends the message to every node.
  *
@@ -70,7 +80,7 @@ export async function fanOut<N extends MessageName>(
   message: NodeMessage<N>,
   nodes: readonly string[],
   context: CallContext,
-): Promise<NodeResult[]> {
+): Promise<NodeAnswer[]> {
   const { name, record, release, repeatable } = message;
   if (nodes.length === 0) return [];
   checkNodes(nodes);
@@ -78,9 +88,12 @@ export async function fanOut<N extends MessageName>(
   refuseUnsafe(name, release, body, 0);
   const request = { name, release, body, flags: 0, restrictUid: setup.restrictUid, repeatable };
   const run = new FanOutRun(setup, request, message.target, context);
-  const isDirect = setup.strategy === 'direct' || (setup.strategy === 'auto' && nodes.length <= DIRECT_LIMIT);
-  await run.reach(isDirect ? directPlan(nodes) : planTree(nodes, setup.treeWidth));
-  return nodes.map((node) => run.resultOf(node));
+  const inTree = setup.strategy === 'direct' ? [] : nodes.filter(setup.isKnownToSlurmds);
+  if (setup.strategy === 'auto' && inTree.length <= DIRECT_LIMIT) inTree.length = 0;
+  const isInTree = new Set(inTree);
+  const apart = nodes.filter((node) => !isInTree.has(node));
+  await Promise.all([run.reach(directPlan(apart)), run.reach(planTree(inTree, setup.treeWidth))]);
+  return nodes.map((node) => run.answerOf(node));
 }
 
 /**
@@ -108,7 +121,7 @@ class FanOutRun {
   readonly #target: string;
   readonly #context: CallContext;
   readonly #limiter: Limiter;
-  readonly #results = new Map<string, NodeResult>();
+  readonly #answers = new Map<string, NodeAnswer>();
   readonly #startedAt = performance.now();
 
   constructor(setup: FanOutSetup, request: Omit<Request, 'endpoint'>, target: string, context: CallContext) {
@@ -119,10 +132,10 @@ class FanOutRun {
     this.#context = context;
   }
 
-  resultOf(node: string): NodeResult {
-    const result = this.#results.get(node);
-    if (result === undefined) throw new TypeError(`no result for node ${node}`);
-    return result;
+  answerOf(node: string): NodeAnswer {
+    const answer = this.#answers.get(node);
+    if (answer === undefined) throw new TypeError(`no result for node ${node}`);
+    return answer;
   }
 
   async reach(plan: TreePlan): Promise<void> {
@@ -133,25 +146,32 @@ class FanOutRun {
     const { root, below } = branch;
     const endpoint = this.#setup.addressOf(root);
     const trouble = endpoint === null ? noAddress(root) : await this.#ask({ ...branch, endpoint }, plan);
-    if (trouble === null) return;
+    if (trouble === null) return this.#reachUnplaced(below);
     const reached = trouble.outcome !== 'not-sent';
     const said = trouble.outcome === 'refused' ? 'refused' : 'unknown';
-    this.#note(root, { outcome: reached ? said : 'not-sent', ...told(trouble), via: null });
+    const error = isSlurmError(trouble) ? trouble : null;
+    this.#note(root, { outcome: reached ? said : 'not-sent', ...told(trouble), via: null }, error);
     if (below.length === 0) return;
     if (reached || trouble.phase !== 'connect' || this.#context.signal.aborted) {
       // The root may have passed it on, or trouble that is not the root's would meet the others too.
       for (const node of below) {
-        this.#note(node, {
-          outcome: reached ? 'unknown' : 'not-sent',
-          ...told(trouble),
-          via: reached ? root : null,
-          // Whatever trouble the forwarders below had, nobody told of it.
-          perhapsTwice: reached && forwardsFurther(branch, plan),
-        });
+        const result = { outcome: reached ? 'unknown' : 'not-sent', via: reached ? root : null } as const;
+        // Whatever trouble the forwarders below had, nobody told of it.
+        const perhapsTwice = reached && mayForwardFurther(branch);
+        this.#note(node, { ...result, ...told(trouble), perhapsTwice }, error);
       }
       return;
     }
     await this.reach(planTree(below, plan.width));
+  }
+
+  /** Nodes of a branch that forwarders had no address for have not got it: this client tries the address that it has. */
+  async #reachUnplaced(below: readonly string[]): Promise<void> {
+    const unplaced = below.filter((node) => {
+      const { outcome, code } = this.answerOf(node).result;
+      return outcome === 'not-sent' && code === NO_ADDRESS && this.#setup.addressOf(node) !== null;
+    });
+    await this.reach(directPlan(unplaced));
   }
 
   /** Sends to one slurmd; notes all results of its branch, or returns why there are none. */
@@ -164,13 +184,13 @@ class FanOutRun {
       messageTimeoutMs: this.#setup.messageTimeoutMs,
     };
     const forward = forwardBlock(branch, plan, this.#request.release, times);
-    checkForward(forward, this.#request.release);
+    checkForward(forward, branch.root, this.#request.release);
     try {
       return await this.#limiter.run(async () => {
         const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);
         try {
           const request = forward === undefined ? this.#request : { ...this.#request, forward };
-          this.#noteReply(branch, plan, await exchange(this.#setup, { ...request, endpoint }, deadline));
+          this.#noteReply(branch, await exchange(this.#setup, { ...request, endpoint }, deadline));
           return null;
         } finally {
           deadline.dispose();
@@ -192,20 +212,25 @@ class FanOutRun {
     return callFailure(reason, progress, { peer: showEndpoint(endpoint), rpc, protocol, repeatable });
   }
 
-  #noteReply(branch: Branch, plan: TreePlan, reply: Reply): void {
+  #noteReply(branch: Branch, reply: Reply): void {
     const { root, below } = branch;
     this.#note(root, { ...this.#answer(reply.name, reply.record), via: null });
     const items = new Map<string, Said[]>(below.map((node) => [node, []]));
-    for (const item of reply.returnList) items.get(item.nodeName ?? '')?.push(this.#said(item, root));
+    // Each node once and nothing else: then no forwarder has filled its list up.
+    const named = new Set(reply.returnList.map(({ nodeName }) => nodeName));
+    const isFilledUp = reply.returnList.length !== below.length || below.some((node) => !named.has(node));
+    for (const item of reply.returnList)
+      items.get(item.nodeName ?? '')?.push(this.#said(item, root, isFilledUp));
     for (const said of items.values()) if (said.length === 0) said.push(notTold(root));
 
     // A forwarder that has lost one below it contacts that one's nodes itself: all but the lost one may get the message again.
     const lost = [...items].filter(([, said]) => said.some(({ isLost }) => isLost)).map(([node]) => node);
     const isResent = (node: string) =>
-      forwardsFurther(branch, plan) && (lost.length > 1 || (lost.length === 1 && lost[0] !== node));
+      mayForwardFurther(branch) && (lost.length > 1 || (lost.length === 1 && lost[0] !== node));
     for (const [node, said] of items) {
-      const { isLost: _, ...surest } = said.reduce(surer);
-      const tries = said.filter(({ outcome }) => outcome !== 'not-sent').length;
+      const telling = said.filter(({ isFiller }) => !isFiller);
+      const { isLost: _, isFiller, ...surest } = (telling.length > 0 ? telling : said).reduce(surer);
+      const tries = telling.filter(({ outcome }) => outcome !== 'not-sent').length;
       const perhapsTwice = tries > 1 || isResent(node);
       // One forwarder could not reach it, but another that was lost may have.
       const outcome = surest.outcome === 'not-sent' && isResent(node) ? 'unknown' : surest.outcome;
@@ -214,60 +239,72 @@ class FanOutRun {
   }
 
   /** What an item of a return list says of its node. */
-  #said({ err, type, body }: ReturnItem, via: string): Said {
+  #said({ err, type, body }: ReturnItem, via: string, isFilledUp: boolean): Said {
     const { release } = this.#request;
-    if (err === 0) return { ...this.#answer(messageNameOf(type, release), body), isLost: false };
-    const { code, text } = errorMeaning(err, release);
-    const isLost = !provesNotSent(code);
+    const name = messageNameOf(type, release);
+    // An error without a number: it answered for itself and for none of those below it, and was not listened to.
+    if (err === 0 && name === 'RESPONSE_FORWARD_FAILED') return { ...notTold(via), isFiller: false };
+    if (err === 0) return { ...this.#answer(name, body), isLost: false, isFiller: false };
+    const { code, errno, text } = errorMeaning(err, release);
+    const isFiller = code === NO_CONNECTION && isFilledUp;
+    const isLost = code !== NO_ADDRESS && code !== NO_CONNECTION;
     const message = `Node ${via} could not get its answer: ${text}`;
-    return { outcome: isLost ? 'unknown' : 'not-sent', number: err, code, message, isLost };
+    const outcome = isLost || isFiller ? 'unknown' : 'not-sent';
+    return { outcome, number: err, code, errno, message, isLost, isFiller };
   }
 
   /** What the answer of a slurmd says. */
   #answer(name: string | null, record: unknown): Answer {
     if (name !== 'RESPONSE_SLURM_RC' && name !== 'RESPONSE_SLURM_RC_MSG') {
       const message = 'The answer is none that the message can have.';
-      return { outcome: 'unknown', number: null, code: 'SLURM_UNEXPECTED_MSG_ERROR', message };
+      return { outcome: 'unknown', number: null, code: UNEXPECTED, errno: 'EPROTO', message };
     }
     const number = signedReturnCode((record as { returnCode: number }).returnCode);
-    if (number === 0) return { outcome: 'accepted', number, code: null, message: null };
-    const { code, text } = errorMeaning(number, this.#request.release);
+    if (number === 0) return { outcome: 'accepted', number, code: null, errno: null, message: null };
+    const { code, errno, text } = errorMeaning(number, this.#request.release);
     // -1 does not say whether anything was done.
-    return { outcome: number === -1 ? 'unknown' : 'refused', number, code, message: text };
+    return { outcome: number === -1 ? 'unknown' : 'refused', number, code, errno, message: text };
   }
 
   #note(
     node: string,
     result: Omit<NodeResult, 'node' | 'target' | 'elapsedMs' | 'perhapsTwice'> & { perhapsTwice?: boolean },
+    error: SlurmError | null = null,
   ): void {
     const elapsedMs = performance.now() - this.#startedAt;
-    this.#results.set(node, { node, target: this.#target, elapsedMs, perhapsTwice: false, ...result });
+    const whole = { node, target: this.#target, elapsedMs, perhapsTwice: false, ...result };
+    this.#answers.set(node, { result: whole, error });
   }
 }
 
-type NodeTrouble = Pick<SlurmError, 'outcome' | 'code' | 'message'> & {
+const NO_ADDRESS = 'SLURM_UNKNOWN_FORWARD_ADDR';
+/** A forwarder says this of a node that nobody listens at, and of one that is missing from a list that has more items than nodes. */
+const NO_CONNECTION = 'SLURM_COMMUNICATIONS_CONNECTION_ERROR';
+export const UNEXPECTED = 'SLURM_UNEXPECTED_MSG_ERROR';
+
+type NodeTrouble = Pick<SlurmError, 'outcome' | 'code' | 'errno' | 'message'> & {
   readonly phase?: SlurmError['phase'];
   readonly number?: number | undefined;
 };
 
-function told({ code, message, number }: NodeTrouble): {
-  number: number | null;
-  code: string;
-  message: string;
-} {
-  return { number: number ?? null, code, message };
+function told(trouble: NodeTrouble): { number: number | null; code: string; errno: string; message: string } {
+  const { code, errno, number = null } = trouble;
+  // Without the hint, which is about a single call.
+  return { number, code, errno, message: isSlurmError(trouble) ? trouble.summary : trouble.message };
 }
 
 function noAddress(node: string): NodeTrouble {
   const message = `The address of node ${node} is not known.`;
-  return { outcome: 'not-sent', code: 'SLURM_UNKNOWN_FORWARD_ADDR', message, phase: 'connect' };
+  return { outcome: 'not-sent', code: NO_ADDRESS, errno: 'EHOSTUNREACH', message, phase: 'connect' };
 }
 
-type Answer = Pick<NodeResult, 'outcome' | 'number' | 'code' | 'message'>;
+type Answer = Pick<NodeResult, 'outcome' | 'number' | 'code' | 'errno' | 'message'>;
 
 interface Said extends Answer {
   /** The node may have got the message, and a forwarder did not get its answer. */
   readonly isLost: boolean;
+  /** It may only stand there to fill a list up, and then says nothing. */
+  readonly isFiller: boolean;
 }
 
 /** Of two things said of one node: what it did counts most, and what proves nothing more than a proof of the contrary elsewhere. */
@@ -279,19 +316,13 @@ const SURENESS: readonly NodeResult['outcome'][] = ['accepted', 'unknown', 'refu
 function notTold(via: string): Said {
   const message = `Node ${via} took the message for it and did not say what became of it.`;
   const code = 'SLURM_COMMUNICATIONS_RECEIVE_ERROR';
-  return { outcome: 'unknown', number: null, code, message, isLost: true };
+  return { outcome: 'unknown', number: null, code, errno: 'EIO', message, isLost: true, isFiller: false };
 }
 
-/** True when a node below the root passes the message on to others in its turn. */
-function forwardsFurther({ below }: Branch, { width }: TreePlan): boolean {
-  return below.length > width;
-}
-
-/** A forwarder's error for a node that shows that the message never left for it: nobody listening, or no address. */
-function provesNotSent(code: string): boolean {
-  return (
-    code === 'SLURM_COMMUNICATIONS_CONNECTION_ERROR' ||
-    code === 'SLURM_UNKNOWN_FORWARD_ADDR' ||
-    code === 'ECONNREFUSED'
-  );
+/**
+ * True when a node below the root may pass the message on to others in its turn. By the width it does so where there are more than that, by switches
+ * (RoutePlugin=route/topology, TopologyParam=RouteTree) as soon as there are two, and which of them a cluster does is not seen from here.
+ */
+function mayForwardFurther({ below }: Branch): boolean {
+  return below.length > 1;
 }

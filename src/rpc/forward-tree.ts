@@ -82,14 +82,14 @@ const MAX_WAIT_MS = 0x7fffffff;
 /**
  * The forward block for a branch, or undefined where nothing is forwarded.
  *
- * @param netCred addresses of dynamic nodes; needs header flag 0x0080 and 23.11.
+ * Never with a `netCred` (addresses of dynamic nodes, 23.11 and newer): a slurmd that cannot open it forwards nothing and waits for ever for the
+ * answers (read in 24.11 and 26.05), and nobody can tell before. Dynamic nodes are contacted without a forwarder.
  */
 export function forwardBlock(
   { below }: Branch,
   { depth, width }: TreePlan,
   release: Release,
   { hopTimeoutMs, messageTimeoutMs }: TreeTimes,
-  netCred: string | null = null,
 ): HeaderInput['forward'] {
   if (below.length === 0) return undefined;
   const hop = Math.max(hopTimeoutMs, messageTimeoutMs);
@@ -99,7 +99,6 @@ export function forwardBlock(
     nodelist: compressHostlist(below),
     timeout: Math.min(MAX_TIMEOUT, Math.ceil(scaled ? 2 * depth * hop : hop)),
     treeWidth: width,
-    ...(netCred === null ? {} : { netCred }),
     ...(scaled ? { treeDepth: Math.min(MAX_TREE_DEPTH, Math.max(1, depth)) } : {}),
   };
 }
@@ -123,9 +122,10 @@ export function branchWaitMs(
 /**
  * Refuses a forward block that would harm the slurmd that gets it: the last look before it is sent.
  *
+ * @param root the node that gets it.
  * @throws SlurmUsageError `SLURMWIRE_UNSAFE_MESSAGE`
  */
-export function checkForward(forward: HeaderInput['forward'], release: Release): void {
+export function checkForward(forward: HeaderInput['forward'], root: string, release: Release): void {
   if (forward === undefined) return;
   const refuse = (field: string, value: unknown, why: string): never => {
     throw new SlurmUsageError(`a message is not forwarded: ${why}.`, {
@@ -135,7 +135,7 @@ export function checkForward(forward: HeaderInput['forward'], release: Release):
       protocol: release,
     });
   };
-  const { cnt, nodelist, treeWidth = 0, treeDepth = 0 } = forward;
+  const { cnt, nodelist, timeout = 0, treeWidth = 0, treeDepth = 0, netCred = null } = forward;
   const names = expandHostlist(nodelist ?? '');
   if (cnt < 1 || names.length !== cnt) {
     refuse(
@@ -146,7 +146,13 @@ export function checkForward(forward: HeaderInput['forward'], release: Release):
   }
   if (new Set(names).size !== cnt)
     refuse('nodelist', nodelist, 'a node stands twice in the list, which hangs a slurmd');
-  if (treeWidth > MAX_TREE_WIDTH) refuse('treeWidth', treeWidth, `the width is above ${MAX_TREE_WIDTH}`);
-  if (isAtLeast(release, '24.11') && treeDepth < 1)
+  if (names.includes(root)) refuse('nodelist', nodelist, `${root} would pass it on to itself`);
+  // Written so that NaN is refused too.
+  if (!(timeout >= 1)) refuse('timeout', timeout, 'there would be no time to pass it on');
+  if (!(treeWidth >= 1 && treeWidth <= MAX_TREE_WIDTH))
+    refuse('treeWidth', treeWidth, `the width is not from 1 to ${MAX_TREE_WIDTH}`);
+  if (isAtLeast(release, '24.11') && !(treeDepth >= 1))
     refuse('treeDepth', treeDepth, 'a depth of 0 crashes a slurmd');
+  if (netCred !== null)
+    refuse('netCred', 'a credential', 'a slurmd that cannot open a credential of addresses never answers');
 }

@@ -12,11 +12,11 @@ import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import type { ControllerLink } from './controller-link.js';
-import { stepRecords } from './job-lookup.js';
 import type { KillJobOptions } from './kill-options.js';
 import { type Accepted, type AlreadyEnded, type Kill, sendKill } from './kill-request.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 import { signalJobStep } from './signal.js';
+import { usersSteps } from './signal-plan.js';
 
 const HINT =
   "It is a scrontab job, and signalling it as a whole would switch the line of its user's scrontab off: the option cron says that this is meant.";
@@ -70,20 +70,14 @@ export async function killCronJob(
   }
   // The job ends when its batch step does.
   const isWhole = (kills && options.stepsOnly !== true) || options.full === true;
-  const steps = isWhole ? [batch] : await usersSteps(link, jobId, context);
+  const steps = isWhole ? [batch] : await stepNumbers(link, jobId, context);
   if (steps.length === 0)
     throw nothingToSignal(`scrontab job ${target} has no steps`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return signalSteps(link, { jobId, target, signal, steps }, context);
 }
 
-async function usersSteps(link: ControllerLink, jobId: number, context: CallContext): Promise<number[]> {
-  const numbers = (await stepRecords(link, jobId, NO_VAL, context)).map(({ stepId }) => stepId.stepId);
-  const special: readonly number[] = [
-    SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT,
-    SPECIAL_STEP_IDS.SLURM_EXTERN_CONT,
-    SPECIAL_STEP_IDS.SLURM_PENDING_STEP,
-  ];
-  return [...new Set(numbers)].filter((number) => !special.includes(number));
+async function stepNumbers(link: ControllerLink, jobId: number, context: CallContext): Promise<number[]> {
+  return [...new Set((await usersSteps(link, jobId, context)).map(({ stepId }) => stepId.stepId))];
 }
 
 async function signalSteps(

@@ -1,17 +1,20 @@
 /** Where the slurmds listen: the caller's own resolver first, then slurm.conf, then the controller's node table. */
 import { type ConfNode, DEFAULT_SLURMD_PORT, hasStaticAddress, parseEndpoint } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
+import { type NODE_STATE_FLAGS, nodeStateFlags, nodeStateName } from '../protocol/messages/node-state.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import { isSlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from './check-options.js';
+import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import { lookUp } from './job-lookup.js';
 
 /**
  * Tells where a node's slurmd listens: an endpoint, `'host:port'` (default port 6818), or `null` to have it looked up in slurm.conf or at
- * the controller.
+ * the controller. Up to 32 nodes are asked for at a time. A node whose address differs from that of slurm.conf is contacted by this client
+ * itself and takes no part in Slurm's forwarding.
  */
 export type NodeAddress = (node: string) => Endpoint | string | null | Promise<Endpoint | string | null>;
 
@@ -20,35 +23,57 @@ export interface NodeAddressSources {
   readonly nodes: readonly ConfNode[] | undefined;
 }
 
+/** Where a slurmd listens. */
+export interface NodePlace {
+  readonly endpoint: Endpoint;
+  /** True where the slurmds know the address themselves, so that they can pass messages on to the node. */
+  readonly isKnownToSlurmds: boolean;
+}
+
 /** Up to so many unknown nodes are asked for one by one; more of them by the whole table. */
 const SINGLE_LOOKUPS = 4;
+/** Calls of the caller's resolver at a time. */
+const RESOLVER_CALLS = 32;
 
-/** The addresses of nodes; a node nobody knows is not in the map. */
+/**
+ * The places of nodes; a node nobody knows is not in the map.
+ *
+ * A slurmd that forwards takes the next one's address from its own slurm.conf. So it does not know dynamic nodes, nor those whose address in
+ * the file is a placeholder (State=CLOUD, FUTURE), and it goes to another address than this client where the resolver says something else.
+ */
 export async function nodeAddresses(
   link: ControllerLink,
   { nodeAddress, nodes = [] }: NodeAddressSources,
   wanted: readonly string[],
   context: CallContext,
-): Promise<Map<string, Endpoint>> {
-  const found = new Map<string, Endpoint>();
-  if (nodeAddress !== undefined) {
-    for (const node of wanted) {
-      const endpoint = await askResolver(nodeAddress, node, context);
-      if (endpoint !== null) found.set(node, endpoint);
-    }
+): Promise<Map<string, NodePlace>> {
+  const found = new Map<string, NodePlace>();
+  const inFile = staticAddresses(nodes);
+  const resolved =
+    nodeAddress === undefined
+      ? []
+      : await concurrently(wanted, RESOLVER_CALLS, context, (node, own) =>
+          askResolver(nodeAddress, node, own),
+        );
+  for (const [index, node] of wanted.entries()) {
+    const known = inFile.get(node);
+    const given = resolved[index] ?? null;
+    const endpoint = given ?? known;
+    if (endpoint !== undefined) found.set(node, { endpoint, isKnownToSlurmds: isSame(endpoint, known) });
   }
   const missing = new Set(wanted.filter((node) => !found.has(node)));
-  for (const node of nodes) {
-    if (missing.has(node.name) && hasStaticAddress(node))
-      found.set(node.name, { host: node.address, port: node.port });
-  }
-  await askController(
-    link,
-    wanted.filter((node) => !found.has(node)),
-    found,
-    context,
-  );
+  for (const [node, place] of await askController(link, missing, context)) found.set(node, place);
   return found;
+}
+
+function staticAddresses(nodes: readonly ConfNode[]): Map<string, Endpoint> {
+  return new Map(
+    nodes.filter(hasStaticAddress).map(({ name, address, port }) => [name, { host: address, port }]),
+  );
+}
+
+function isSame(a: Endpoint, b: Endpoint | undefined): boolean {
+  return a.host === b?.host && a.port === b.port;
 }
 
 /** The resolver is the caller's: it may throw, hang, or answer with anything. */
@@ -83,31 +108,39 @@ async function askResolver(
 
 async function askController(
   link: ControllerLink,
-  missing: readonly string[],
-  found: Map<string, Endpoint>,
+  missing: ReadonlySet<string>,
   context: CallContext,
-): Promise<void> {
-  if (missing.length === 0) return;
+): Promise<[string, NodePlace][]> {
+  if (missing.size === 0) return [];
   const showFlags = SHOW_FLAGS.SHOW_ALL;
-  const calls =
-    missing.length <= SINGLE_LOOKUPS
-      ? missing.map((nodeName) =>
+  const replies =
+    missing.size <= SINGLE_LOOKUPS
+      ? await concurrently([...missing], SINGLE_LOOKUPS, context, (nodeName, own) =>
           lookUp(
             link,
             { name: 'REQUEST_NODE_INFO_SINGLE', record: { nodeName, showFlags }, repeatable: true },
-            context,
+            own,
           ),
         )
-      : [lookUp(link, { name: 'REQUEST_NODE_INFO', record: { showFlags }, repeatable: true }, context)];
-  // All of them to their end: nothing of a call outlives the call.
-  const answers = await Promise.allSettled(calls);
-  for (const answer of answers) {
-    if (answer.status === 'rejected') throw answer.reason;
-    const reply = answer.value;
-    if (reply.name !== 'RESPONSE_NODE_INFO') continue; // an unknown node: it stays without an address
-    for (const { name, nodeAddr, nodeHostname, port } of reply.record.nodes) {
-      const host = nodeAddr ?? nodeHostname;
-      if (name !== null && host !== null && missing.includes(name)) found.set(name, { host, port });
-    }
-  }
+      : [await lookUp(link, { name: 'REQUEST_NODE_INFO', record: { showFlags }, repeatable: true }, context)];
+  // An unknown node is answered with something else: it stays without an address.
+  const records = replies.flatMap((reply) => (reply.name === 'RESPONSE_NODE_INFO' ? reply.record.nodes : []));
+  return records.flatMap(({ name, nodeAddr, nodeHostname, port, nodeState }): [string, NodePlace][] => {
+    const host = nodeAddr ?? nodeHostname;
+    if (name === null || host === null || !missing.has(name)) return [];
+    return [[name, { endpoint: { host, port }, isKnownToSlurmds: !isDynamic(nodeState) }]];
+  });
 }
+
+/** True for a node whose address the controller learned when its slurmd registered, or when it was powered up. */
+function isDynamic(nodeState: number): boolean {
+  return (
+    nodeStateName(nodeState) === 'FUTURE' || nodeStateFlags(nodeState).some((flag) => DYNAMIC_FLAGS.has(flag))
+  );
+}
+
+const DYNAMIC_FLAGS: ReadonlySet<string> = new Set<keyof typeof NODE_STATE_FLAGS>([
+  'NODE_STATE_CLOUD',
+  'NODE_STATE_DYNAMIC_FUTURE',
+  'NODE_STATE_DYNAMIC_NORM',
+]);

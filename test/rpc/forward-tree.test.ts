@@ -1,7 +1,7 @@
 /** The forwarding tree as pure functions: what is asked of whom, and that nothing that harms a slurmd gets past the last look. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { expandHostlist } from '../../src/config/index.js';
+import { compressHostlist, expandHostlist } from '../../src/config/index.js';
 import { isAtLeast, RELEASE_NAMES, type Release, SlurmUsageError } from '../../src/protocol/index.js';
 import {
   branchWaitMs,
@@ -113,7 +113,7 @@ describe('forwardBlock', () => {
           if (scaled) expect(block?.treeDepth).toBe(plan.depth);
           else expect(block).not.toHaveProperty('treeDepth');
           expect(block).not.toHaveProperty('netCred');
-          expect(() => checkForward(block, release)).not.toThrow();
+          expect(() => checkForward(block, branch.root, release)).not.toThrow();
         }
       }),
       { numRuns: 120 },
@@ -140,14 +140,6 @@ describe('forwardBlock', () => {
     if (branch === undefined) throw new Error('no branch');
     const times = { hopTimeoutMs: 1000.25, messageTimeoutMs: 1000 };
     expect(forwardBlock(branch, plan, '22.05', times)?.timeout).toBe(1001);
-  });
-
-  test('addresses of dynamic nodes are passed on', () => {
-    const plan = planTree(nodeNames(2), 1);
-    const [branch] = plan.branches;
-    if (branch === undefined) throw new Error('no branch');
-    const times = { hopTimeoutMs: 1000, messageTimeoutMs: 1000 };
-    expect(forwardBlock(branch, plan, '24.11', times, 'the credential')?.netCred).toBe('the credential');
   });
 });
 
@@ -180,8 +172,8 @@ describe('checkForward', () => {
   const goodIn = (release: Release) => (isAtLeast(release, '24.11') ? { ...good, treeDepth: 2 } : good);
 
   test.each(RELEASE_NAMES)('lets a good one pass in %s', (release) => {
-    expect(() => checkForward(goodIn(release), release)).not.toThrow();
-    expect(() => checkForward(undefined, release)).not.toThrow();
+    expect(() => checkForward(goodIn(release), 'n1', release)).not.toThrow();
+    expect(() => checkForward(undefined, 'n1', release)).not.toThrow();
   });
 
   const broken: Record<string, [field: string, change: object, since?: Release]> = {
@@ -202,7 +194,7 @@ describe('checkForward', () => {
   for (const [what, [field, change, since]] of Object.entries(broken)) {
     test(`refuses ${what}`, () => {
       for (const release of RELEASE_NAMES.filter((one) => since === undefined || isAtLeast(one, since))) {
-        const error = caught(() => checkForward({ ...goodIn(release), ...change }, release));
+        const error = caught(() => checkForward({ ...goodIn(release), ...change }, 'n1', release));
         expect(error).toBeInstanceOf(SlurmUsageError);
         expect(error).toMatchObject({
           code: 'SLURMWIRE_UNSAFE_MESSAGE',
@@ -217,13 +209,59 @@ describe('checkForward', () => {
   test.each(['n[1-', 'n[3-1]', 'n]1', 'n{1-3}', 'n1\0', 'n[a]'])(
     'refuses a list that cannot be read: %j',
     (nodelist) => {
-      expect(caught(() => checkForward({ ...good, nodelist }, '22.05'))).toMatchObject({
+      expect(caught(() => checkForward({ ...good, nodelist }, 'n1', '22.05'))).toMatchObject({
         name: 'SlurmUsageError',
         code: 'SLURMWIRE_BAD_HOSTLIST',
         outcome: 'not-sent',
       });
     },
   );
+
+  test('refuses every change of a good one that could harm a slurmd', () => {
+    type Block = NonNullable<ReturnType<typeof forwardBlock>>;
+    const changes: Record<string, (block: Block, root: string) => object> = {
+      'a name fewer': ({ nodelist }) => ({
+        nodelist: compressHostlist(expandHostlist(nodelist ?? '').slice(1)),
+      }),
+      'a name more': ({ nodelist }) => ({ nodelist: `${nodelist},stranger` }),
+      'a name twice, and counted': ({ nodelist, cnt }) => ({
+        nodelist: `${nodelist},${expandHostlist(nodelist ?? '')[0]}`,
+        cnt: cnt + 1,
+      }),
+      'a name in place of another': ({ nodelist }) => {
+        const [first = '', ...rest] = expandHostlist(nodelist ?? '');
+        return { nodelist: [...rest, rest[0] ?? `${first},${first}`].join(',') };
+      },
+      'the root itself': ({ nodelist, cnt }, root) => ({ nodelist: `${nodelist},${root}`, cnt: cnt + 1 }),
+      'no time': () => ({ timeout: 0 }),
+      'time that is none': () => ({ timeout: Number.NaN }),
+      'no width': () => ({ treeWidth: 0 }),
+      'width that is none': () => ({ treeWidth: Number.NaN }),
+      'addresses in a credential': () => ({ netCred: 'MUNGE:not to be shown' }),
+    };
+    const depths: typeof changes = {
+      'no depth': () => ({ treeDepth: 0 }),
+      'depth that is none': () => ({ treeDepth: Number.NaN }),
+    };
+    fc.assert(
+      fc.property(anyNodes, anyWidth, anyRelease, fc.nat(), (nodes, width, release, pick) => {
+        const plan = planTree(['root', ...nodes], width);
+        const branch = plan.branches[pick % plan.branches.length];
+        if (branch === undefined || branch.below.length === 0) return;
+        const times = { hopTimeoutMs: 10_000, messageTimeoutMs: 10_000 };
+        const block = forwardBlock(branch, plan, release, times) as Block;
+        expect(() => checkForward(block, branch.root, release)).not.toThrow();
+        const all = Object.entries({ ...changes, ...(isAtLeast(release, '24.11') ? depths : {}) });
+        for (const [what, change] of all) {
+          const changed = { ...block, ...change(block, branch.root) };
+          const error = caught(() => checkForward(changed, branch.root, release), what);
+          expect(error, what).toMatchObject({ code: 'SLURMWIRE_UNSAFE_MESSAGE', outcome: 'not-sent' });
+          expect(JSON.stringify(error), what).not.toContain('not to be shown');
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
 
   test('refuses any other count', () => {
     fc.assert(
@@ -235,18 +273,18 @@ describe('checkForward', () => {
         const block = forwardBlock(branch, plan, release, times);
         expect(block).toBeDefined();
         if (block !== undefined)
-          expect(() => checkForward({ ...block, cnt }, release)).toThrow(SlurmUsageError);
+          expect(() => checkForward({ ...block, cnt }, branch.root, release)).toThrow(SlurmUsageError);
       }),
       { numRuns: 60 },
     );
   });
 });
 
-function caught(step: () => void): unknown {
+function caught(step: () => void, what = 'it'): unknown {
   try {
     step();
   } catch (error) {
     return error;
   }
-  throw new Error('expected a refusal');
+  throw new Error(`expected a refusal of ${what}`);
 }

@@ -10,7 +10,7 @@ import { FakeController, nodeInfoReply, world } from './support/fan-out-controll
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
 import { rc, silence } from './support/replies.js';
 import { failureOf } from './support/setup.js';
-import { until } from './support/until.js';
+import { turn, until } from './support/until.js';
 
 noStrayTrouble();
 
@@ -33,7 +33,12 @@ async function addresses(
     wanted,
     deadline,
   );
-  return Object.fromEntries([...found].map(([node, { host, port }]) => [node, `${host}:${port}`]));
+  return Object.fromEntries(
+    [...found].map(([node, { endpoint, isKnownToSlurmds }]) => [
+      node,
+      `${endpoint.host}:${endpoint.port}${isKnownToSlurmds ? '' : ' apart'}`,
+    ]),
+  );
 }
 
 const conf = (name: string, more: Partial<ConfNode> = {}): ConfNode => ({
@@ -60,7 +65,7 @@ describe("the caller's resolver", () => {
     await using controller = await FakeController.start();
     // It goes before everything else.
     const nodes = [conf('n1')];
-    expect(await addresses(controller, ['n1'], { nodeAddress, nodes })).toEqual({ n1: expected });
+    expect(await addresses(controller, ['n1'], { nodeAddress, nodes })).toEqual({ n1: `${expected} apart` });
     expect(controller.peer.requests).toEqual([]);
   });
 
@@ -78,7 +83,7 @@ describe("the caller's resolver", () => {
     expect(await addresses(controller, ['n1', 'n2', 'n3'], { nodeAddress, nodes: [conf('n1')] })).toEqual({
       n1: 'n1.conf:7001',
       n2: 'n2.table:7002',
-      n3: 'n3.mine:6818',
+      n3: 'n3.mine:6818 apart',
     });
     expect(asked).toEqual(['n1', 'n2', 'n3']);
     expect(lookups(controller)).toEqual(['REQUEST_NODE_INFO_SINGLE']);
@@ -113,6 +118,33 @@ describe("the caller's resolver", () => {
     expect((error as unknown as { field: string }).field).toContain('nodeAddress');
     expect(error.message).not.toContain('undefined');
     expect(controller.peer.requests).toEqual([]);
+  });
+
+  test('some nodes at a time; the first failure ends it, and nobody is asked any more', async () => {
+    await using controller = await FakeController.start();
+    const nodes = nodeNames(100);
+    let [running, peak, asked] = [0, 0, 0];
+    const slowly = async (node: string) => {
+      running += 1;
+      asked += 1;
+      peak = Math.max(peak, running);
+      await until(() => running === 32 || asked === 100, '32 at a time');
+      for (let i = 0; i < 3; i++) await turn();
+      running -= 1;
+      return `${node}.mine`;
+    };
+    const found = await addresses(controller, nodes, { nodeAddress: slowly });
+    expect(Object.keys(found)).toEqual(nodes);
+    expect(peak).toBe(32);
+
+    const calls: string[] = [];
+    const failing = (node: string) => {
+      calls.push(node);
+      return node === 'n5' ? Promise.reject(new Error('no such rack')) : new Promise<never>(() => {});
+    };
+    const error = await failureOf(addresses(controller, nodes, { nodeAddress: failing }));
+    expect(error).toMatchObject({ code: 'SLURMWIRE_BAD_OPTION', outcome: 'not-sent' });
+    expect(calls).toEqual(nodeNames(32));
   });
 
   test('what it threw is the cause', async () => {
@@ -159,6 +191,19 @@ describe('slurm.conf', () => {
     expect(lookups(controller)).toEqual(['REQUEST_NODE_INFO_SINGLE', 'REQUEST_NODE_INFO_SINGLE']);
   });
 
+  test('a resolver that says the same: the slurmds know it too', async () => {
+    await using controller = await FakeController.start();
+    const nodes = nodeNames(4).map((name) => conf(name));
+    const nodeAddress = (node: string) =>
+      ({ n1: 'n1.conf:7001', n2: { host: 'n2.conf', port: 7002 }, n3: 'n3.mine:7001' })[node] ?? null;
+    expect(await addresses(controller, nodeNames(4), { nodeAddress, nodes })).toEqual({
+      n1: 'n1.conf:7001',
+      n2: 'n2.conf:7002 apart',
+      n3: 'n3.mine:7001 apart',
+      n4: 'n4.conf:7001',
+    });
+  });
+
   test('knows all of them: nobody is asked', async () => {
     await using controller = await FakeController.start();
     expect(await addresses(controller, ['n1'], { nodes: [conf('n1')] })).toEqual({ n1: 'n1.conf:7001' });
@@ -184,6 +229,19 @@ describe("the controller's table", () => {
       );
       expect(lookups(controller)).toEqual(expected);
     }
+  });
+
+  test.each<[string, number, string]>([
+    ['an idle one', 2, ''],
+    ['an allocated one that drains', 0x203, ''],
+    ['FUTURE', 6, ' apart'],
+    ['CLOUD', 0x83, ' apart'],
+    ['DYNAMIC_FUTURE', 0x80003, ' apart'],
+    ['DYNAMIC_NORM', 0x4000003, ' apart'],
+  ])('%s: do the slurmds know it', async (_, nodeState, apart) => {
+    await using controller = await FakeController.start();
+    controller.nodes = [{ name: 'n1', nodeState }];
+    expect(await addresses(controller, ['n1'])).toEqual({ n1: `n1:6818${apart}` });
   });
 
   test('a node without NodeAddr is found by its host name', async () => {

@@ -85,6 +85,11 @@ export function isJobRunning(jobState: number): boolean {
   return (jobState & JOB_STATE_BASE) === JOB_STATES.JOB_RUNNING;
 }
 
+/** True while its processes are stopped and its CPUs given to others. */
+export function isJobSuspended(jobState: number): boolean {
+  return (jobState & JOB_STATE_BASE) === JOB_STATES.JOB_SUSPENDED;
+}
+
 export const jobStateRequest = struct({
   /** Empty: all jobs. */
   jobIds: array(struct({ jobId: u32, arrayTaskId: u32.else(NO_VAL), hetJobOffset: u32.else(NO_VAL) })).else(

@@ -2,7 +2,7 @@
  * A process that loads the built library as root, gives up root for an ordinary user, and then does what its parent says: a
  * user's own program, on the machine where the checkout may be unreadable to that user.
  */
-import { connect, isSlurmError, loadMunge, munge } from '../../../dist/index.js';
+import { connect, isSlurmError, loadMunge, munge, tcpTransport } from '../../../dist/index.js';
 
 const { uid, gid } = JSON.parse(process.argv[2] ?? '{}');
 await loadMunge(); // before the drop: what is loaded later could not be read any more
@@ -20,11 +20,22 @@ setInterval(() => {
   lastTick = performance.now();
 }, 10).unref();
 
+let connections = 0;
+const tcp = tcpTransport();
+const countingTransport = {
+  connect: (/** @type {Parameters<typeof tcp.connect>} */ ...args) => {
+    connections++;
+    return tcp.connect(...args);
+  },
+};
+
 process.on('message', async (/** @type {any} */ { id, client, options, method, args }) => {
   longestPauseMs = 0;
+  connections = 0;
   lastTick = performance.now();
   try {
-    const { mungeSocket, ...plain } = options;
+    const { mungeSocket, countConnections, ...rest } = options;
+    const plain = countConnections ? { ...rest, transport: countingTransport } : rest;
     const key = `${client} ${JSON.stringify(options)}`;
     let slurm = clients.get(key);
     if (slurm === undefined) {
@@ -34,10 +45,10 @@ process.on('message', async (/** @type {any} */ { id, client, options, method, a
       clients.set(key, slurm);
     }
     const value = await /** @type {any} */ (slurm)[method](...args);
-    process.send?.({ id, value, longestPauseMs });
+    process.send?.({ id, value, longestPauseMs, connections });
   } catch (error) {
     const shown = isSlurmError(error) ? error.toJSON() : { name: 'not a SlurmError', message: String(error) };
-    process.send?.({ id, error: shown, longestPauseMs });
+    process.send?.({ id, error: shown, longestPauseMs, connections });
   }
 });
 process.on('disconnect', () => process.exit(0));

@@ -10,6 +10,8 @@ export interface Told {
   readonly error?: any;
   /** The longest time the event loop of the actor stood still during the call. */
   readonly longestPauseMs: number;
+  /** TCP connections that were begun during the call, by clients with the option `countConnections`. */
+  readonly connections: number;
 }
 
 /** A user's process that runs the built library: see actor.mjs. */

@@ -42,6 +42,7 @@ export interface FakeNode {
   readonly nodeAddr?: string | null;
   readonly nodeHostname?: string | null;
   readonly port?: number;
+  readonly nodeState?: number;
 }
 
 export class FakeController implements AsyncDisposable {
@@ -172,6 +173,7 @@ export function nodeInfoReply(nodes: readonly FakeNode[], release: Release): Uin
     nodeAddr: node.name,
     nodeHostname: node.name,
     port: 6818,
+    nodeState: 2,
     ...node,
   }));
   const list = records('RESPONSE_NODE_INFO', 'nodes', own, release);

@@ -42,6 +42,8 @@ export type Behaviour =
   | { readonly kind: 'die' }
   /** Handles it, passes it on, and is down for ever after, without an answer. */
   | { readonly kind: 'last-gasp' }
+  /** Handles it, passes it on, and answers with 0: `alone` for itself only; `stutter` with every item twice and without the last. */
+  | { readonly kind: 'alone' | 'stutter' }
   /** Handles it, passes nothing on, answers with what is given. */
   | { readonly kind: 'says'; readonly answer: (request: Frame) => Uint8Array };
 
@@ -129,6 +131,14 @@ export class FakeSlurmds {
     switch (behaviour.kind) {
       case 'rc':
         return slurmdReply(frame, behaviour.code, this.shuffle(items));
+      case 'alone':
+        return slurmdReply(frame, 0);
+      case 'stutter':
+        return slurmdReply(
+          frame,
+          0,
+          items.slice(0, -1).flatMap((item) => [item, item]),
+        );
       case 'last-gasp':
         this.set(node, { kind: 'down' });
         return 'closed';
@@ -154,7 +164,7 @@ export class FakeSlurmds {
     if (timeout < MESSAGE_TIMEOUT_MS) note(`timeout ${timeout}`);
   }
 
-  async #forward({ release, header, auth, body }: Frame): Promise<FakeItem[]> {
+  async #forward({ release, messageName, header, auth, body }: Frame): Promise<FakeItem[]> {
     const { cnt, nodelist, timeout, treeWidth, treeDepth } = header.forward;
     if (cnt === 0) return [];
     const items: FakeItem[] = [];
@@ -169,25 +179,42 @@ export class FakeSlurmds {
           treeWidth,
           ...(isAtLeast(release, '24.11') ? { treeDepth: Math.max(1, treeDepth - 1) } : {}),
         };
-        const given = { release, messageName: 'REQUEST_SIGNAL_TASKS', auth, body };
+        const given = { release, messageName: messageName ?? '', auth, body };
         const bytes = encodeFrame(rest.length === 0 ? given : { ...given, forward: below });
         const said = this.strangers.has(first) ? 'unknown' : await this.handle(first, bytes);
-        if (said instanceof Uint8Array) {
-          const answer = decodeFrame(said);
+        const answer = said instanceof Uint8Array ? decodeFrame(said) : null;
+        const told = answer?.header.returnList ?? [];
+        if (answer !== null && rest.length > 0 && told.length === 0) {
+          // It is not listened to, and the errno that is told of it is 0.
+          items.push({ err: 0, type: 9001, nodeName: first, body: {} });
+          [first, ...rest] = rest;
+          continue;
+        }
+        if (answer !== null) {
           const returnCode = Buffer.from(answer.body).readUInt32BE(0);
           items.push(
             { err: 0, type: rc, nodeName: first, body: { returnCode } },
-            ...answer.header.returnList.map(({ err, type, nodeName, body: record }) => ({
+            ...told.map(({ err, type, nodeName, body: record }) => ({
               err,
               type,
               nodeName: nodeName ?? '',
               body: record,
             })),
           );
+          // A list that is not as long as it should be is filled up.
+          const missing = rest.filter((node) => !told.some(({ nodeName }) => nodeName === node));
+          if (told.length !== rest.length)
+            for (const nodeName of missing)
+              items.push({ err: CONNECTION_ERROR, type: 9001, nodeName, body: {} });
           return;
         }
         // It marks that node failed and contacts the remaining nodes of the sub-branch itself.
-        const err = said === 'unknown' ? UNKNOWN_ADDRESS : said === 'refused' ? CONNECTION_ERROR : LOST[said];
+        const err =
+          said === 'unknown'
+            ? UNKNOWN_ADDRESS
+            : said === 'refused'
+              ? CONNECTION_ERROR
+              : LOST[said as keyof typeof LOST];
         items.push({ err, type: 9001, nodeName: first, body: {} });
         [first, ...rest] = rest;
       }
@@ -257,6 +284,7 @@ export async function runFanOut(
     trusted: new Set([0, SLURM_USER, SLURMD_USER]),
     maxReplyBytes: 10_000_000,
     addressOf: (node) => ({ host: node, port: 6818 }),
+    isKnownToSlurmds: () => true,
     treeWidth: 16,
     messageTimeoutMs: MESSAGE_TIMEOUT_MS,
     strategy: 'tree',
@@ -266,12 +294,13 @@ export async function runFanOut(
   const record = { stepId: { jobId: 7, stepId: 0, stepHetComp: NO_VAL }, flags: 0, signal: 10 };
   const deadline = new Deadline(timeoutMs, signal);
   try {
-    return await fanOut(
+    const answers = await fanOut(
       setup,
       { name: 'REQUEST_SIGNAL_TASKS', record, release, repeatable: false, target: '7.0' },
       nodes,
       deadline,
     );
+    return answers.map(({ result }) => result);
   } finally {
     deadline.dispose();
   }

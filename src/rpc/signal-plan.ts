@@ -1,0 +1,184 @@
+/**
+ * Which nodes get which message, for `signalJob`, `signalJobStep` and `terminateJobStep`: reads at the controller, and nothing sent to a slurmd.
+ */
+import { expandHostlist } from '../config/index.js';
+import type { CallContext } from '../protocol/authenticator.js';
+import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
+import { KILL_FLAGS } from '../protocol/kill-flags.js';
+import type { JobRecord } from '../protocol/messages/job-record.js';
+import { isJobPending, isJobRunning, isJobSuspended } from '../protocol/messages/job-state.js';
+import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
+import { isAtLeast } from '../protocol/release.js';
+import { NO_VAL } from '../protocol/sentinels.js';
+import { SPECIAL_STEP_IDS, type StepId } from '../protocol/step-id.js';
+import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
+import { sluidTooOld } from './answer.js';
+import { concurrently } from './concurrently.js';
+import type { ControllerLink } from './controller-link.js';
+import { jobRecords, stepRecords } from './job-lookup.js';
+import { nothingToSignal } from './nothing-to-signal.js';
+
+/** One message and the nodes it goes to: a job record or a step, which is one part of what was named. */
+export interface Delivery {
+  readonly target: string;
+  readonly stepId: Omit<StepId, 'sluid'>;
+  readonly flags: number;
+  readonly nodes: readonly string[];
+}
+
+/** Everything that is to be sent. */
+export interface SignalPlan {
+  /** The job or step as it was named. */
+  readonly text: string;
+  /** At least one. */
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Step lookups at a time: one for each job record, of which an array may have many. */
+const STEP_LOOKUPS = 8;
+
+/**
+ * All steps of a job, of an array or a het job those of all parts that run.
+ *
+ * @throws SlurmServerError, `not-sent`, where there is nothing to signal.
+ */
+export async function jobDeliveries(
+  link: ControllerLink,
+  job: JobId,
+  signal: number,
+  context: CallContext,
+): Promise<SignalPlan> {
+  const parsed = parseJobId(job);
+  const { release } = link.setup;
+  if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
+  const running = runningOf(await jobRecords(link, parsed, context), parsed.text, link);
+  const found = await concurrently(running, STEP_LOOKUPS, context, async ({ jobId, jobState }, own) => {
+    // Suspended steps take nothing but SIGKILL, and a slurmd says 0 to a signal for all steps whatever they say (observed: 20.11 to 26.05).
+    const isDeaf = isJobSuspended(jobState) && signal !== UNIX_SIGNALS.SIGKILL;
+    return isDeaf
+      ? (await usersSteps(link, jobId, own)).map(toDelivery)
+      : [await stepsOfJob(link, jobId, own)];
+  });
+  // A step without nodes has nobody who could take the signal.
+  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  if (deliveries.length === 0)
+    throw nothingToSignal(`job ${parsed.text} has no steps`, 'ESLURM_INVALID_JOB_ID', link);
+  return { text: parsed.text, deliveries };
+}
+
+/**
+ * KILL_STEPS_ONLY: all steps of the job but the batch step. A slurmd says 0 to it even where there is none, so only nodes that have a step are
+ * asked.
+ */
+async function stepsOfJob(link: ControllerLink, jobId: number, context: CallContext): Promise<Delivery> {
+  const steps = await usersSteps(link, jobId, context);
+  return {
+    target: String(jobId),
+    stepId: { jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
+    flags: KILL_FLAGS.KILL_STEPS_ONLY.bit,
+    nodes: [...new Set(steps.flatMap(nodesOf))],
+  };
+}
+
+/**
+ * One step, of an array or a het job that of all parts meant.
+ *
+ * @throws SlurmServerError, `not-sent`, where there is nothing to signal.
+ */
+export async function stepDeliveries(
+  link: ControllerLink,
+  step: StepTarget,
+  context: CallContext,
+): Promise<SignalPlan> {
+  const { job, stepId, stepHetComp, text } = parseStepId(step);
+  const running = runningOf(await jobRecords(link, job, context), job.text, link);
+  // A plain number that is a het leader or an array: the step is that of the record with this very number.
+  const records = running.filter(({ jobId }) => job.kind !== 'job' || jobId === job.jobId);
+  const found = await concurrently(records, STEP_LOOKUPS, context, async (record, own) => {
+    if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return [batchDelivery(record, text, link)];
+    const steps = await stepRecords(link, record.jobId, stepId, own);
+    return steps
+      .filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp)
+      .map(toDelivery);
+  });
+  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  if (deliveries.length === 0)
+    throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link);
+  return { text, deliveries };
+}
+
+/**
+ * True while the controller still has what a delivery was for. It also has a step that has not begun on its nodes yet, so what slurmds do not know
+ * is only over when this says so.
+ */
+export async function isStillThere(
+  link: ControllerLink,
+  { stepId: { jobId, stepId, stepHetComp } }: Delivery,
+  context: CallContext,
+): Promise<boolean> {
+  if (stepId === NO_VAL) return (await stepsOfJob(link, jobId, context)).nodes.length > 0;
+  const steps = await stepRecords(link, jobId, stepId, context);
+  return steps.some((found) => found.stepId.stepHetComp === stepHetComp);
+}
+
+/** The batch step is on the batch host alone, and a slurmd says 0 to KILL_JOB_BATCH whether or not it has one. */
+function batchDelivery(
+  { jobId, batchFlag, batchHost }: JobRecord,
+  text: string,
+  link: ControllerLink,
+): Delivery {
+  if (batchFlag === 0 || batchHost === null) {
+    throw nothingToSignal(
+      `job ${jobId} has no batch script, so there is no step ${text}`,
+      'ESLURM_JOB_SCRIPT_MISSING',
+      link,
+    );
+  }
+  const stepId = { jobId, stepId: SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, stepHetComp: NO_VAL };
+  return { target: `${jobId}.batch`, stepId, flags: KILL_FLAGS.KILL_JOB_BATCH.bit, nodes: [batchHost] };
+}
+
+function toDelivery(record: JobStepRecord): Delivery {
+  // stepHetComp as in the record: slurmd finds a step by all three numbers. The sluid is not sent.
+  const { jobId, stepId, stepHetComp } = record.stepId;
+  return {
+    target: `${jobId}.${STEP_NAMES.get(stepId) ?? stepId}`,
+    stepId: { jobId, stepId, stepHetComp },
+    flags: 0,
+    nodes: nodesOf(record),
+  };
+}
+
+const STEP_NAMES: ReadonlyMap<number, string> = new Map([
+  [SPECIAL_STEP_IDS.SLURM_EXTERN_CONT, 'extern'],
+  [SPECIAL_STEP_IDS.SLURM_INTERACTIVE_STEP, 'interactive'],
+]);
+
+function nodesOf({ nodes }: JobStepRecord): string[] {
+  return [...new Set(expandHostlist(nodes ?? ''))];
+}
+
+/** The steps of a job but for those that are no program of its user: not the batch step either. */
+export async function usersSteps(
+  link: ControllerLink,
+  jobId: number,
+  context: CallContext,
+): Promise<JobStepRecord[]> {
+  const all = await stepRecords(link, jobId, NO_VAL, context);
+  return all.filter(
+    ({ stepId: { stepId } }) =>
+      stepId !== SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT &&
+      stepId !== SPECIAL_STEP_IDS.SLURM_EXTERN_CONT &&
+      stepId !== SPECIAL_STEP_IDS.SLURM_PENDING_STEP,
+  );
+}
+
+/** The records that have processes. Suspended ones do: they take SIGKILL, and refuse other signals themselves. */
+function runningOf(records: readonly JobRecord[], text: string, link: ControllerLink): JobRecord[] {
+  const running = records.filter(({ jobState }) => isJobRunning(jobState) || isJobSuspended(jobState));
+  if (running.length > 0) return running;
+  if (records.length === 0) throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link);
+  const isPending = records.some(({ jobState }) => isJobPending(jobState));
+  if (isPending) throw nothingToSignal(`job ${text} has not started`, 'ESLURM_JOB_PENDING', link);
+  throw nothingToSignal(`job ${text} has finished`, 'ESLURM_ALREADY_DONE', link);
+}
