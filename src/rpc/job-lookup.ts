@@ -26,10 +26,20 @@ export async function jobRecords(
   job: ParsedJobId,
   context: CallContext,
 ): Promise<JobRecord[]> {
+  return (await lookUpJob(link, job, context)).records;
+}
+
+/** As {@link jobRecords}, with the answer they stood in. */
+export async function lookUpJob(
+  link: ControllerLink,
+  job: ParsedJobId,
+  context: CallContext,
+): Promise<{ readonly records: JobRecord[]; readonly reply: Reply }> {
   const record = { jobId: job.jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
   const reply = await lookUp(link, { name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
-  if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.jobs.filter((found) => isMeant(found, job));
-  if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
+  if (reply.name === 'RESPONSE_JOB_INFO')
+    return { records: reply.record.jobs.filter((found) => isMeant(found, job)), reply };
+  if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return { records: [], reply };
   throw lookupFailed(reply, 'REQUEST_JOB_INFO_SINGLE', job.text);
 }
 
@@ -102,7 +112,7 @@ function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean 
 }
 
 /** The array tasks a record stands for: its own, or those that have not been split off yet and are all pending. */
-function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
+export function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
   if (arrayTaskId !== NO_VAL) return [arrayTaskId];
   // A mask on the wire: bit n is task n, the last digit has the lowest four.
   const digits = /^0x([0-9a-f]+)$/i.exec(arrayTaskStr ?? '')?.[1] ?? '';
