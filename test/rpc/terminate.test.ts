@@ -7,9 +7,10 @@ import {
   type TerminateOptions,
   type TerminateState,
 } from '../../src/rpc/index.js';
+import type { FakeJob } from './support/fan-out-controller.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
 import { clientOf, expectUsageError, failureOf } from './support/setup.js';
-import { START, STATE, TerminateWorld, type TestJob } from './support/terminate-world.js';
+import { START, STATE, TerminateWorld } from './support/terminate-world.js';
 
 noStrayTrouble();
 afterEach(() => {
@@ -42,7 +43,7 @@ function cleansUp(world: TerminateWorld): void {
 }
 
 async function inWorld<T>(
-  jobs: TestJob[],
+  jobs: FakeJob[],
   work: (world: TerminateWorld) => Promise<T>,
   release?: Release,
 ): Promise<T> {
@@ -108,7 +109,7 @@ describe('the default ladder', () => {
       const events: TerminateEvent[] = [];
       let completing = 0;
       world.clock.onTick = () => {
-        const { jobState = RUNNING } = world.jobs[0] as TestJob;
+        const { jobState = RUNNING } = world.jobs[0] as FakeJob;
         if ((jobState & COMPLETING) !== 0 && ++completing > 3) world.change(7, { jobState: CANCELLED });
       };
       const result = await world.terminate(7, {}, (event) => events.push(event));
@@ -214,7 +215,7 @@ describe('the default ladder', () => {
 });
 
 describe('gone already', () => {
-  test.each<[string, TestJob[], string, string]>([
+  test.each<[string, FakeJob[], string, string]>([
     ['finished', [{ jobId: 7, jobState: COMPLETED }], '7', 'ESLURM_ALREADY_DONE'],
     ['unknown', [], '7', 'ESLURM_INVALID_JOB_ID'],
     ['a step of a finished job', [{ jobId: 7, jobState: COMPLETED }], '7.0', 'ESLURM_ALREADY_DONE'],
@@ -238,7 +239,7 @@ describe('gone already', () => {
 });
 
 describe('arrays and heterogeneous jobs', () => {
-  const ARRAY: TestJob[] = [
+  const ARRAY: FakeJob[] = [
     { jobId: 101, arrayJobId: 100, arrayTaskId: 0, ...SCRIPT },
     { jobId: 102, arrayJobId: 100, arrayTaskId: 1, ...SCRIPT },
     { jobId: 103, arrayJobId: 100, arrayTaskId: 2, jobState: COMPLETED, ...SCRIPT },
@@ -698,7 +699,7 @@ describe('the signal option', () => {
 
 describe('resume', () => {
   /** States at each step of a whole termination of a job that ignores SIGTERM. */
-  async function statesOf(jobs: TestJob[], steps: number[] = []): Promise<TerminateEvent[]> {
+  async function statesOf(jobs: FakeJob[], steps: number[] = []): Promise<TerminateEvent[]> {
     return inWorld(jobs, async (world) => {
       world.steps = steps.map((stepId) => ({ jobId: 7, stepId, nodes: 'n1' }));
       const events: TerminateEvent[] = [];
@@ -707,7 +708,7 @@ describe('resume', () => {
     });
   }
 
-  async function goOn(resume: TerminateState, now: number, jobs: TestJob[], steps: number[] = []) {
+  async function goOn(resume: TerminateState, now: number, jobs: FakeJob[], steps: number[] = []) {
     return inWorld(jobs, async (world) => {
       world.clock.set(now);
       world.steps = steps.map((stepId) => ({ jobId: 7, stepId, nodes: 'n1' }));
@@ -716,7 +717,7 @@ describe('resume', () => {
     });
   }
 
-  const RUNS: TestJob[] = [{ jobId: 7, ...SCRIPT }];
+  const RUNS: FakeJob[] = [{ jobId: 7, ...SCRIPT }];
   const at = (events: TerminateEvent[], type: TerminateEvent['type'], which = 0) => {
     const event = events.filter((one) => one.type === type)[which];
     if (event === undefined) throw new Error(`no ${type} ${which}`);

@@ -26,13 +26,6 @@ export const STATE = {
   COMPLETING: 0x8000,
 } as const;
 
-export interface TestJob extends FakeJob {
-  readonly userId?: number;
-  readonly restartCnt?: number;
-  readonly cronspec?: string | null;
-  readonly nodes?: string | null;
-}
-
 /** A signal as it arrived: `SIGTERM 7 batch`. */
 export interface Arrived {
   readonly text: string;
@@ -87,7 +80,7 @@ export class TerminateWorld implements AsyncDisposable {
   readonly peer: ScriptedPeer;
   readonly release: Release;
   readonly clock = new TestClock();
-  jobs: TestJob[] = [{ jobId: 7 }];
+  jobs: FakeJob[] = [{ jobId: 7 }];
   steps: FakeStep[] = [];
   readonly arrived: Arrived[] = [];
   looks = 0;
@@ -149,7 +142,7 @@ export class TerminateWorld implements AsyncDisposable {
   }
 
   /** Changes one job. */
-  change(jobId: number, changes: Partial<TestJob>): void {
+  change(jobId: number, changes: Partial<FakeJob>): void {
     this.jobs = this.jobs.map((job) => (job.jobId === jobId ? { ...job, ...changes } : job));
   }
 
@@ -181,11 +174,10 @@ export class TerminateWorld implements AsyncDisposable {
     }
   }
 
-  #jobs(found: readonly TestJob[]): Uint8Array {
+  #jobs(found: readonly FakeJob[]): Uint8Array {
     const known = found.map((job) => ({
       userId: 1000,
       restartCnt: 0,
-      cronspec: null,
       nodes: 'n[1-2]',
       hasDetails: true,
       ...job,
