@@ -43,8 +43,9 @@ export interface Unit {
 }
 
 /**
- * One unit for each job record; a het leader's number stands for its components. A task that has a record of its own goes by its own
- * number: by the array's, slurmctld answers for the pending tasks too (2020, observed on 22.05, 24.11 and 26.05).
+ * One unit for each job record; a het leader's number stands for its components. An array task is named as one: KILL_JOB does not know the
+ * number of its own record (2017, observed on 22.05; 26.05 does). While other tasks are pending, the answer for it is 2020 although it
+ * gets the signal: that becomes `unknown`.
  */
 export function unitsOf(parts: readonly Part[]): Unit[] {
   const jobs = parts.map(({ job }) => job);
@@ -56,11 +57,16 @@ export function unitsOf(parts: readonly Part[]): Unit[] {
     .map((job) => {
       const reached = leaders.has(job.jobId) ? jobs.filter((one) => one.hetJobId === job.jobId) : [job];
       return {
-        name: job.jobId === job.arrayJobId ? job.target : String(job.jobId),
+        name: job.arrayJobId === null ? String(job.jobId) : job.target,
         jobIds: reached.map(({ jobId }) => jobId),
         batch: reached.some(({ batch }) => batch),
       };
     });
+}
+
+/** False for an array's pending tasks where the controller does not tell which they are: the number is that of the whole array. */
+export function hasOwnName({ job }: Part): boolean {
+  return job.arrayJobId === null || job.arrayTasks.length > 0;
 }
 
 function jobPart(job: ProbedJob): Part {

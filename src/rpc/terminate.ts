@@ -31,7 +31,7 @@ import { FAN_OUT_EXCHANGES, terminateJobStep } from './signal.js';
 import type { ParsedTarget } from './target.js';
 import type { PlannedRung, SignalledPart } from './terminate-ladder.js';
 import { graceLeftMs, type TerminatePlan } from './terminate-options.js';
-import { isOver, type Part, partsOf, runKey, type Unit, unitsOf } from './terminate-parts.js';
+import { hasOwnName, isOver, type Part, partsOf, runKey, type Unit, unitsOf } from './terminate-parts.js';
 import {
   SlurmTerminationError,
   type Survivor,
@@ -354,10 +354,11 @@ class Run {
     const isDue = ({ stage, job }: Part) =>
       stage === 'pending' ||
       (isThrough && stage === 'running' && (this.#isDoubtful || this.#fresh.has(runKey(job))));
-    const due = this.#parts.filter((part) => isDue(part) && !this.#swept.has(runKey(part.job)));
+    const all = this.#parts.filter((part) => isDue(part) && !this.#swept.has(runKey(part.job)));
+    const isWhole = !isThrough && !this.#leavesSome() && all.length === this.#parts.length;
+    const due = isWhole ? all : all.filter(hasOwnName);
     if (due.length === 0) return;
     for (const { job } of due) this.#swept.add(runKey(job));
-    const isWhole = !isThrough && !this.#leavesSome() && due.length === this.#parts.length;
     await this.#kill(due, isWhole);
   }
 

@@ -246,16 +246,16 @@ describe('arrays and heterogeneous jobs', () => {
     { jobId: 100, arrayJobId: 100, arrayTaskStr: '0x18', jobState: PENDING, ...SCRIPT },
   ];
 
-  test('pending tasks are cancelled before running ones are signalled, each by its own number', async () => {
+  test('pending tasks are cancelled before running ones are signalled, each by its own name', async () => {
     await inWorld(ARRAY, async (world) => {
       world.onSignal = ({ signal, target }) => {
         if (signal === 'SIGKILL') world.change(100, { jobState: CANCELLED });
-        else world.change(Number(target), { jobState: COMPLETED });
+        else world.change(101 + Number(target.split('_')[1]), { jobState: COMPLETED });
         return 0;
       };
       const result = await world.terminate('100');
       expect(world.signals[0]).toBe('SIGKILL 100_[3-4]');
-      expect(world.signals.slice(1).sort()).toEqual(['SIGTERM 101 full', 'SIGTERM 102 full']);
+      expect(world.signals.slice(1).sort()).toEqual(['SIGTERM 100_0 full', 'SIGTERM 100_1 full']);
       expect(result.jobs.map(({ target }) => target).sort()).toEqual([
         '100_0',
         '100_1',
@@ -269,12 +269,31 @@ describe('arrays and heterogeneous jobs', () => {
     await inWorld(ARRAY.slice(0, 3), async (world) => {
       const { onSignal } = world;
       world.onSignal = (signal) => {
-        if (signal.target === '101') world.change(101, { jobState: COMPLETED });
+        if (signal.target === '100_0') world.change(101, { jobState: COMPLETED });
         return onSignal(signal);
       };
       await world.terminate('100_[0-2]');
-      expect(world.signals.slice(0, 2).sort()).toEqual(['SIGTERM 101 full', 'SIGTERM 102 full']);
+      expect(world.signals.slice(0, 2).sort()).toEqual(['SIGTERM 100_0 full', 'SIGTERM 100_1 full']);
       expect(world.signals.slice(2)).toEqual(['SIGKILL 100_[0-2]']);
+    });
+  });
+
+  test('pending tasks that are not told are not named: the number would be the whole array', async () => {
+    const untold = { ...ARRAY[3], jobId: 100, arrayTaskStr: null };
+    await inWorld([ARRAY[0] as FakeJob, untold], async (world) => {
+      await world.terminate(100);
+      expect(world.signals).toEqual(['SIGTERM 100_0 full', 'SIGKILL 100']);
+    });
+  });
+
+  test('a task beside pending ones that are not meant: 2020 proves nothing, so the grace is given', async () => {
+    await inWorld(ARRAY, async (world) => {
+      const { onSignal } = world;
+      world.onSignal = (signal) => (signal.signal === 'SIGTERM' ? 2020 : onSignal(signal));
+      const { sent } = await world.terminate('100_1');
+      expect(world.signals).toEqual(['SIGTERM 100_1 full', 'SIGKILL 100_1']);
+      expect(sent[0]).toMatchObject({ outcome: 'unknown', code: 'ESLURM_TRANSITION_STATE_NO_UPDATE' });
+      expect((sent[1]?.at ?? 0) - START).toBe(30 * SECONDS);
     });
   });
 
@@ -427,11 +446,11 @@ describe('requeued meanwhile', () => {
     await inWorld(jobs, async (world) => {
       world.onSignal = ({ signal, target }) => {
         if (signal === 'SIGTERM') world.change(101, { restartCnt: 1 });
-        else world.change(Number(target), { jobState: CANCELLED });
+        else world.change(101 + Number(target.split('_')[1]), { jobState: CANCELLED });
         return 0;
       };
       await world.terminate('100', { requeued: 'leave' });
-      expect(world.signals.slice(2)).toEqual(['SIGKILL 102']);
+      expect(world.signals.slice(2)).toEqual(['SIGKILL 100_1']);
     });
   });
 });
