@@ -3,40 +3,26 @@ import { expect, test } from 'vitest';
 import type { Release } from '../../src/index.js';
 import { describeLive } from './support/live.js';
 
+/** A batch script: what its shell does first, what its other processes do before they write their number down, how they are started. */
+const batch = (shell: string, other: string, start: string) => `#!/bin/bash
+${shell}
+printf '%s\\n' '${other}' 'echo $$ >> up.$SLURM_JOB_ID' 'while :; do sleep 0.1; done' > other.$SLURM_JOB_ID
+${start}
+`;
+const tidy = (who: string, meanwhile: string) =>
+  `trap "echo ${who} TERM >> out.$SLURM_JOB_ID; ${meanwhile}; echo ${who} clean >> out.$SLURM_JOB_ID; exit 0" TERM`;
+const SRUN = 'srun -n2 -N2 bash other.$SLURM_JOB_ID &';
+
 /** Its step and its shell take their time over SIGTERM, and say when they are done. */
-const TIDY_STEPS = `#!/bin/bash
-trap 'echo shell TERM >> out.$SLURM_JOB_ID; wait; echo shell clean >> out.$SLURM_JOB_ID; exit 0' TERM
-cat > step.$SLURM_JOB_ID <<'STEP'
-trap 'echo step TERM >> out.$SLURM_JOB_ID; sleep 0.5; echo step clean >> out.$SLURM_JOB_ID; exit 0' TERM
-echo up >> up.$SLURM_JOB_ID
-while :; do sleep 0.1; done
-STEP
-srun -n2 -N2 bash step.$SLURM_JOB_ID &
-wait
-`;
-
+const TIDY_STEPS = batch(tidy('shell', 'wait'), tidy('step', 'sleep 0.5'), `${SRUN}\nwait`);
 /** The same without srun, and with a shell that knows nothing of signals. */
-const TIDY_CHILD = `#!/bin/bash
-cat > step.$SLURM_JOB_ID <<'STEP'
-trap 'echo child TERM >> out.$SLURM_JOB_ID; sleep 0.5; echo child clean >> out.$SLURM_JOB_ID; exit 0' TERM
-echo up >> up.$SLURM_JOB_ID
-while :; do sleep 0.1; done
-STEP
-bash step.$SLURM_JOB_ID
-`;
-
-/** Shell and step write their process numbers down and hear no SIGTERM. */
-const STUBBORN = `#!/bin/bash
-trap '' TERM
-cat > step.$SLURM_JOB_ID <<'STEP'
-trap '' TERM
-echo $$ >> up.$SLURM_JOB_ID
-while :; do sleep 0.1; done
-STEP
-srun -n2 -N2 bash step.$SLURM_JOB_ID &
-echo $$ >> up.$SLURM_JOB_ID
-while :; do sleep 0.1; done
-`;
+const TIDY_CHILD = batch('', tidy('child', 'sleep 0.5'), 'bash other.$SLURM_JOB_ID');
+/** Shell and step hear no SIGTERM. */
+const STUBBORN = batch(
+  'trap "" TERM',
+  'trap "" TERM',
+  `${SRUN}\necho $$ >> up.$SLURM_JOB_ID\nwhile :; do sleep 0.1; done`,
+);
 
 const soon = (graceMs: number) => ({ ladder: [{ signal: 'SIGTERM', graceMs }, { signal: 'SIGKILL' }] });
 

@@ -565,6 +565,18 @@ describe('trouble', () => {
     });
   });
 
+  test('a lost answer to SIGKILL, then a refusal: that does not undo the first', async () => {
+    await inWorld([{ jobId: 7, ...SCRIPT }], async (world) => {
+      world.onSignal = () => {
+        world.change(7, { jobState: CANCELLED });
+        return world.signals.length === 1 ? 'close' : 2021;
+      };
+      const { sent, outcome } = await world.terminate(7, { ladder: [{ signal: 'SIGKILL' }] });
+      expect(sent).toMatchObject([{ outcome: 'unknown', code: 'ESLURM_ALREADY_DONE' }]);
+      expect([world.signals.length, outcome]).toEqual([2, 'unknown']);
+    });
+  });
+
   test('every answer to SIGKILL is lost: bounded, and the looks decide', async () => {
     await inWorld([{ jobId: 7, ...SCRIPT }], async (world) => {
       const { onSignal } = world;
@@ -623,6 +635,7 @@ describe('trouble', () => {
         cause: { name: 'SlurmTimeoutError' },
         resume: { rung: 1, sent: [{ outcome: 'accepted' }] },
       });
+      expect(world.clock.elapsed).toBe(500);
     });
   });
 
@@ -886,6 +899,14 @@ describe('options', () => {
       Promise.resolve(client.terminate('7.0', { ladder: [{ signal: 15, to: ['steps'] }] })),
       { code: 'SLURMWIRE_BAD_OPTION', field: 'ladder[0].to' },
     );
+  });
+
+  test('a shell that is not there is not signalled, and nothing is waited for', async () => {
+    await inWorld([{ jobId: 7 }], async (world) => {
+      await world.terminate(7, { ladder: [{ signal: 'TERM', to: ['full'] }, { signal: 9 }] });
+      expect(world.signals).toEqual(['SIGKILL 7']);
+      expect(world.clock.elapsed).toBeLessThan(SECONDS);
+    });
   });
 
   test('a longer ladder, each rung where it says', async () => {
