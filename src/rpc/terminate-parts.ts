@@ -25,7 +25,9 @@ export function partsOf({ jobs, steps, target }: Probe): Part[] {
   });
   if (parts.length > 0 || !target.endsWith('.batch')) return parts;
   // The batch step has no record of its own; while its job completes, its processes may be there.
-  return jobs.filter((job) => isOver(job) && !isGone(job) && job.batch).map(jobPart);
+  return jobs
+    .filter((job) => isCompleting(job) && job.batch)
+    .map((job) => ({ ...jobPart(job), stage: 'ending' }));
 }
 
 /** Names one run of one job. */
@@ -69,6 +71,11 @@ export function hasOwnName({ job }: Part): boolean {
   return job.arrayJobId === null || job.arrayTasks.length > 0;
 }
 
+/** What is left of the run before, of a job that was requeued: it completes while the new one is pending. */
+export function oldRunOf(part: Part): Part[] {
+  return isCompleting(part.job) ? [{ ...part, stage: 'ending' }] : [];
+}
+
 function jobPart(job: ProbedJob): Part {
   const stage = isOver(job) ? 'ending' : job.state === 'PENDING' ? 'pending' : 'running';
   return { stage, job, step: null, shown: survivor(job) };
@@ -84,5 +91,9 @@ export function isOver({ state }: ProbedJob): boolean {
 }
 
 function isGone(job: ProbedJob): boolean {
-  return isOver(job) && !job.flags.includes('COMPLETING');
+  return isOver(job) && !isCompleting(job);
+}
+
+function isCompleting({ flags }: ProbedJob): boolean {
+  return flags.includes('COMPLETING');
 }

@@ -31,7 +31,16 @@ import { FAN_OUT_EXCHANGES, terminateJobStep } from './signal.js';
 import type { ParsedTarget } from './target.js';
 import type { PlannedRung, SignalledPart } from './terminate-ladder.js';
 import { graceLeftMs, type TerminatePlan } from './terminate-options.js';
-import { hasOwnName, isOver, type Part, partsOf, runKey, type Unit, unitsOf } from './terminate-parts.js';
+import {
+  hasOwnName,
+  isOver,
+  oldRunOf,
+  type Part,
+  partsOf,
+  runKey,
+  type Unit,
+  unitsOf,
+} from './terminate-parts.js';
 import {
   SlurmTerminationError,
   type Survivor,
@@ -45,7 +54,7 @@ import type { SentSignal, TerminateState } from './terminate-state.js';
 const FIRST_LOOK_MS = 250;
 const LONGEST_LOOK_MS = 5_000;
 /** How often one signal is tried in all, where that is safe. */
-const TRIES = 4;
+const TRIES = 8;
 const FIRST_RETRY_MS = 500;
 /** Jobs of an array that are signalled at a time. */
 const CONCURRENCY = 8;
@@ -200,8 +209,8 @@ class Run {
     }
     const all = partsOf(probe);
     const isAnew = ({ job }: Part) => anew.includes(job);
-    // A step of the new run is another step, whatever its number.
-    this.#parts = isLeft ? all.filter((part) => !isAnew(part)) : all;
+    // A step of the new run is another step, whatever its number. Of the run before, processes may be left.
+    this.#parts = isLeft ? all.flatMap((part) => (isAnew(part) ? oldRunOf(part) : [part])) : all;
     const news = anew.filter(({ jobId }) => !isLeft || !this.#requeued.has(jobId));
     if (news.length === 0) return;
     for (const job of news) {
@@ -299,9 +308,9 @@ class Run {
       const numbers = records.map(({ stepId: { stepId } }) => stepId);
       return numbers.some((one) => one <= SLURM_MAX_NORMAL_STEP_ID || one === SLURM_INTERACTIVE_STEP);
     } catch (error) {
-      // A job with a step manager has it because it has many steps.
-      if (isSlurmError(error) && error.code === 'SLURMWIRE_REROUTED') return true;
-      throw error;
+      // Where it cannot be told (a job with a step manager, say), no srun is to be harmed.
+      if (this.#context.signal.aborted || !isSlurmError(error)) throw error;
+      return true;
     }
   }
 
@@ -395,7 +404,7 @@ class Run {
       const mayRepeat = error.retryable && (told.outcome === 'not-sent' || (isKill && isLost));
       if (mayRepeat && tried < TRIES) {
         isUnknown ||= told.outcome === 'unknown';
-        await this.#sleep(FIRST_RETRY_MS * 2 ** (tried - 1));
+        await this.#sleep(Math.min(FIRST_RETRY_MS * 2 ** (tried - 1), LONGEST_LOOK_MS));
         continue;
       }
       if (told.outcome === 'not-sent' || (told.outcome === 'refused' && !MEANS_NOT_NOW.has(error.code)))

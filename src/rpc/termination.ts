@@ -8,7 +8,7 @@ export const MAX_EVENTS = 100;
  * leaving the iteration early stops the events and not the termination, which the `signal` option stops.
  *
  * An iteration sees the events from when it was begun, and throws when the termination fails. It may lag behind: of more than
- * {@link MAX_EVENTS} events the oldest are dropped; each has the whole state in it.
+ * 100 events the oldest are dropped; each has the whole state in it.
  */
 export class Termination implements Promise<Terminated>, AsyncIterable<TerminateEvent> {
   readonly [Symbol.toStringTag] = 'Termination';

@@ -9,6 +9,7 @@ import {
 } from '../../src/rpc/index.js';
 import type { FakeJob } from './support/fan-out-controller.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
+import { deadEndpoint } from './support/scripted-peer.js';
 import { clientOf, expectUsageError, failureOf } from './support/setup.js';
 import { START, STATE, TerminateWorld } from './support/terminate-world.js';
 
@@ -162,6 +163,14 @@ describe('the default ladder', () => {
       };
       await world.terminate(7);
       expect(world.signals).toEqual(expected);
+    });
+  });
+
+  test('steps cannot be told: as if there were some', async () => {
+    await inWorld([{ jobId: 7, ...SCRIPT }], async (world) => {
+      world.onStepLook = () => 2002;
+      await world.terminate(7);
+      expect(world.signals).toEqual(['SIGTERM 7', 'SIGTERM 7 batch', 'SIGKILL 7']);
     });
   });
 
@@ -351,6 +360,32 @@ describe('steps', () => {
     });
   });
 
+  test("SIGKILL for a het leader's step goes to its nodes: some controllers would end whole components", async () => {
+    await inWorld(
+      [{ jobId: 200, hetJobId: 200, hetJobOffset: 0 }],
+      async (world) => {
+        world.steps = [{ jobId: 200, stepId: 0, nodes: 'n1' }];
+        const asked: string[] = [];
+        const { host, port } = await deadEndpoint();
+        const nodeAddress = (node: string) => {
+          asked.push(node);
+          return { host, port };
+        };
+        const ladder = [{ signal: 15, graceMs: 0 }, { signal: 9 }];
+        const error = await terminationFailure(
+          world.terminate('200.0', { ladder }, () => {}, { nodeAddress }),
+        );
+        expect(world.signals).toEqual(['SIGTERM 200.0']);
+        expect(new Set(asked)).toEqual(new Set(['n1']));
+        expect(error).toMatchObject({
+          outcome: 'partial',
+          resume: { rung: 1, sent: [{}, { outcome: 'not-sent' }] },
+        });
+      },
+      '25.11',
+    );
+  });
+
   test('the batch step is gone when its job has cleaned up', async () => {
     await inWorld([{ jobId: 7, ...SCRIPT }], async (world) => {
       let looksWhileCompleting = 0;
@@ -440,6 +475,23 @@ describe('requeued meanwhile', () => {
       expect(result).toMatchObject({ dead: true, requeued: [7] });
     });
   });
+
+  test.each([7, '7.batch'])(
+    "'leave' and steps (%s): what is left of the old run is waited for",
+    async (target) => {
+      await inWorld([{ jobId: 7, ...SCRIPT }], async (world) => {
+        requeue(world, PENDING | COMPLETING);
+        world.clock.onTick = () => {
+          if (world.clock.elapsed > 60 * SECONDS) world.change(7, { jobState: PENDING });
+        };
+        const options = target === 7 ? ({ requeued: 'leave' } as const) : {};
+        const result = await world.terminate(target, options);
+        expect(world.signals).toHaveLength(1);
+        expect(world.clock.elapsed).toBeGreaterThan(60 * SECONDS);
+        expect(result).toMatchObject({ dead: true, requeued: [7] });
+      });
+    },
+  );
 
   test("'leave' with others: SIGKILL by their own names", async () => {
     const jobs = [0, 1].map((task) => ({ jobId: 101 + task, arrayJobId: 100, arrayTaskId: task, ...SCRIPT }));
@@ -585,7 +637,7 @@ describe('trouble', () => {
         return 'close';
       };
       const result = await world.terminate(7, { ladder: [{ signal: 'KILL' }] });
-      expect(world.signals).toEqual(Array(4).fill('SIGKILL 7'));
+      expect(world.signals).toEqual(Array(8).fill('SIGKILL 7'));
       expect(result).toMatchObject({ dead: true, outcome: 'unknown', sent: [{ outcome: 'unknown' }] });
     });
   });

@@ -88,6 +88,8 @@ export class TerminateWorld implements AsyncDisposable {
   onSignal: (signal: Arrived) => Verdict | Promise<Verdict> = () => 0;
   /** Says what becomes of a look; 0 answers it. */
   onLook: () => Verdict | Promise<Verdict> = () => 0;
+  /** The same of a look at steps. */
+  onStepLook: () => Verdict = () => 0;
 
   private constructor(peer: ScriptedPeer, release: Release) {
     this.peer = peer;
@@ -110,7 +112,7 @@ export class TerminateWorld implements AsyncDisposable {
             const found = this.steps.filter(
               (step) => step.jobId === jobId && (stepId === NO_VAL || step.stepId === stepId),
             );
-            await this.#answer(connection, 0, () => stepInfoReply(found, release));
+            await this.#answer(connection, this.onStepLook(), () => stepInfoReply(found, release));
           },
           REQUEST_KILL_JOB: (connection, { frame }) => {
             const { sjobId, signal, flags } = decodeBody('REQUEST_KILL_JOB', release, frame.body);
