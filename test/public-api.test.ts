@@ -16,6 +16,7 @@ test("'.'", () => {
     'SlurmProtocolError',
     'SlurmProtocolVersionError',
     'SlurmServerError',
+    'SlurmTerminationError',
     'SlurmTimeoutError',
     'SlurmUsageError',
     'connect',

@@ -44,6 +44,7 @@ import {
   POSIX_KILL_OPTIONS,
   type PosixKillOptions,
 } from './posix-kill.js';
+import { PROBE_EXCHANGES, type Probe, probe } from './probe.js';
 import type { Reply } from './reply.js';
 import {
   FAN_OUT_EXCHANGES,
@@ -54,6 +55,15 @@ import {
   signalJobStep,
   terminateJobStep,
 } from './signal.js';
+import { terminate } from './terminate.js';
+import {
+  plannedExchanges,
+  plannedWaitMs,
+  TERMINATE_OPTIONS,
+  type TerminateOptions,
+  terminatePlan,
+} from './terminate-options.js';
+import { Termination } from './termination.js';
 
 /** Options of `request`. */
 export interface RequestOptions extends CallOptions {
@@ -334,6 +344,48 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   /**
+   * Asks what `kill(pid, 0)` asks: is it there, is it mine? A read without side effect; signal 0 is never sent. A job or step that does not
+   * exist is a value, `exists: false`. With PrivateData=jobs somebody else's job looks the same: see `mayBeHidden`.
+   *
+   * @param target a job or a step in any form but a sluid.
+   * @param options `timeoutMs` defaults to three times MessageTimeout: first contact, the job, its steps.
+   * @throws as `killJob`, outcome `not-sent`, when the controller cannot be asked.
+   */
+  probe(target: JobId | StepTarget, options: CallOptions = {}): Promise<Probe> {
+    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES, (context) =>
+      probe(this.#link, target, context),
+    );
+  }
+
+  /**
+   * Ends a job or step and sees that it is gone: signal, grace, escalate, confirm. By default SIGTERM, 30 s, SIGKILL, then up to 120 s
+   * until the controller says that it has ended and its nodes have cleaned up.
+   *
+   * SIGTERM goes to the steps and the batch shell, or to the shell's group where there are no steps. What ends during the grace gets no
+   * SIGKILL; what is pending gets it at once, before what runs is signalled; what is completing is only waited for. A requeued job
+   * is still the job that shall be gone, unless `requeued: 'leave'`.
+   *
+   * @param target a job or a step in any form but a sluid. All records it stands for are meant.
+   * @param options `timeoutMs` is the whole budget, the client's own too, and is refused where the ladder has no room in it. It defaults to
+   * the graces and `confirmMs`, and eleven times MessageTimeout and nine more for each rung after the first: give more for hundreds of array tasks.
+   * @returns at once, with the termination under way: a promise of its result, which can be iterated for its events as well.
+   * @throws (by the promise and by the iteration) SlurmTerminationError once a signal may have left: what survives, and where to resume. Before that
+   * as `killJob`; with `ESLURM_ALREADY_DONE` or `ESLURM_INVALID_JOB_ID` (ESRCH) for what is gone already, unless `idempotent`.
+   */
+  terminate(target: JobId | StepTarget, options: TerminateOptions = {}): Termination {
+    const budgetMs = (messageTimeoutMs: number) => {
+      const { state } = terminatePlan(target, options);
+      return plannedWaitMs(state) + plannedExchanges(state) * messageTimeoutMs;
+    };
+    return new Termination((report) =>
+      this.#run('terminate', options, TERMINATE_OPTIONS, budgetMs, (context) => {
+        const { idempotent = false } = options;
+        return terminate(this.#link, terminatePlan(target, options), { idempotent, report }, context);
+      }),
+    );
+  }
+
+  /**
    * Asks every controller whether it is there: `slurm_ping(3)`. Never rejects for a controller that is not.
    *
    * @param options `timeoutMs` defaults to MessageTimeout.
@@ -379,12 +431,13 @@ export class SlurmClient implements AsyncDisposable {
     call: string,
     options: CallOptions,
     known: readonly string[],
-    exchanges: number,
+    exchanges: number | ((messageTimeoutMs: number) => number),
     work: (context: CallContext) => Promise<T>,
   ): Promise<T> {
     if (this.#closed) throw closedClient();
     checkOptions(call, options, known);
-    const plan = exchanges * this.#link.setup.messageTimeoutMs;
+    const { messageTimeoutMs } = this.#link.setup;
+    const plan = typeof exchanges === 'number' ? exchanges * messageTimeoutMs : exchanges(messageTimeoutMs);
     const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? plan, options.signal);
     const running = (async () => work(deadline))().finally(() => deadline.dispose());
     this.#inFlight.add(running);

@@ -10,6 +10,19 @@ export type { Accepted, AlreadyEnded } from './kill-request.js';
 export type { NodeAddress } from './node-addresses.js';
 export type { ControllerPing } from './ping.js';
 export type { Killed, KilledTarget, KillTarget, PosixKillOptions } from './posix-kill.js';
+export type { Probe, ProbedJob, ProbedStep } from './probe.js';
 export type { Reply, ReplyOf } from './reply.js';
 export type { FanOut, FanOutOptions } from './signal.js';
 export { type TcpOptions, tcpTransport } from './tcp-transport.js';
+export type { PlannedRung, Rung, SignalledPart } from './terminate-ladder.js';
+export type { TerminateOptions } from './terminate-options.js';
+export {
+  SlurmTerminationError,
+  type Survivor,
+  type Terminated,
+  type TerminateEvent,
+  type TerminateEventBase,
+  type TerminationDetails,
+} from './terminate-result.js';
+export type { SentSignal, TerminateState } from './terminate-state.js';
+export type { Termination } from './termination.js';

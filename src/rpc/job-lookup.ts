@@ -121,7 +121,7 @@ function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean 
 }
 
 /** The array tasks a record stands for: its own, or those that have not been split off yet and are all pending. */
-function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
+export function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
   if (arrayTaskId !== NO_VAL) return [arrayTaskId];
   // A mask on the wire: bit n is task n, the last digit has the lowest four.
   const digits = /^0x([0-9a-f]+)$/i.exec(arrayTaskStr ?? '')?.[1] ?? '';

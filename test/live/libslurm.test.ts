@@ -237,9 +237,10 @@ for (const release of RELEASES) {
         kill_job_step: 2020,
         signal_job_step: 4027,
       });
-      // The steps refuse it here too, but to a signal for all steps of a job a slurmd says 0 whatever they say.
-      const { libslurm } = PAIRS.signal_job(listening, 0, 'USR1');
+      // To a signal for all steps of a job a slurmd says 0 whatever they say, so slurmwire asks for each step.
+      const { libslurm, slurmwire: ours } = PAIRS.signal_job(listening, 0, 'USR1');
       expect(await peer.call('alice', libslurm)).toEqual({ value: 0, number: 0 });
+      expect(await slurmwire('alice', ours)).toBe(4027);
       await scontrol('resume');
       await cluster.waitForJob(listening, ['RUNNING']);
     });

@@ -28,6 +28,10 @@ export interface FakeJob {
   readonly hetJobOffset?: number;
   readonly batchFlag?: number;
   readonly batchHost?: string | null;
+  readonly userId?: number;
+  readonly restartCnt?: number;
+  readonly cronspec?: string | null;
+  readonly nodes?: string | null;
 }
 
 export interface FakeStep {
@@ -145,7 +149,10 @@ export function jobInfoReply(jobs: readonly FakeJob[], release: Release): Uint8A
     stepId: { sluid: 0n, jobId: job.jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
   }));
   const list = records('RESPONSE_JOB_INFO', 'jobs', own, release);
-  return reply('RESPONSE_JOB_INFO', built('RESPONSE_JOB_INFO', { jobs: list }, release), { release });
+  const record = built('RESPONSE_JOB_INFO', { jobs: list }, release);
+  // What is null on purpose was filled in with an example.
+  const filled = record.jobs.map((one, i) => ({ ...one, cronspec: jobs[i]?.cronspec ?? null }));
+  return reply('RESPONSE_JOB_INFO', { ...record, jobs: filled }, { release });
 }
 
 export function stepInfoReply(
