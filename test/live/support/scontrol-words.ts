@@ -19,6 +19,7 @@ import {
   type NodeRecord,
   nodeStateFlags,
   nodeStateName,
+  type Release,
   SPECIAL_STEP_IDS,
 } from '../../../src/protocol/index.js';
 
@@ -28,7 +29,7 @@ export type Pair = readonly [key: string, value: string];
 /** What a word of scontrol depends on besides the record. */
 export interface Context {
   /** Release of the controller, and so of its scontrol. */
-  readonly release: string;
+  readonly release: Release;
   /** Of the answer that the job was in. */
   readonly lastBackfill: bigint;
   /** Names of users and groups by their number. */
@@ -470,6 +471,31 @@ export interface Records {
 }
 
 const WORDS: { readonly [W in keyof Records]: Words<Records[W]> } = { job: JOB, node: NODE, step: STEP };
+
+/**
+ * Fields that no key of scontrol showed here: it prints them only where they are set (federations, generic resources, burst buffers,
+ * containers, scrontab, preemption), prints their text in place of their bits, or never.
+ */
+export const UNSHOWN: Readonly<Record<keyof Records, readonly string[]>> = {
+  job: words(`
+    assocId billableTres cluster clusterFeatures cronspec hasDetails hasFedDetails jobSizeBitmap maxCpus memUpdateDelay memUpdateMargin
+    oomKillStep profile segmentSize selectJobinfo selinuxContext shared showFlags siteFactor startProtocolVer wckey
+    excNodeInx nodeInx reqNodeInx
+    burstBuffer burstBufferState containerId containerType runtime extra failedNode resvPorts systemComment schedNodes submitLine
+    fedOriginStr fedSiblingsActive fedSiblingsActiveStr fedSiblingsViable fedSiblingsViableStr
+    cpusPerTres memPerTres ntasksPerTres tresBind tresFreq tresPerJob tresPerNode tresPerSocket tresPerTask
+    preemptTime preemptableTime powerFlags priorityArray priorityArrayNames resizeTime stepId`),
+  node: words(`
+    bcastAddress certFlags certLastRenewal coreSpecCnt cpuBind cpuSpecList extra gpuSpec gresUsed instanceId instanceType memSpecLimit
+    parameters resCoresPerGpu resvName selectNodeinfo topologyStr extSensors power`),
+  step: words(`
+    cluster container containerId containerType cpuFreqGov cpuFreqMax cpusPerTres cwd jobName memPerTres nodeInx runTime runtime
+    selectJobinfo startProtocolVer stdErr stdIn stdOut submitLine tresBind tresFreq tresPerNode tresPerSocket tresPerStep tresPerTask`),
+};
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
 
 /** A record that notes which of its fields are read. */
 export function noting<R extends object>(record: R, read: Set<string>): R {
