@@ -12,6 +12,7 @@ import { callFailure } from './call-failure.js';
 import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
+import { ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import type { Reply } from './reply.js';
 
@@ -60,10 +61,22 @@ interface FirstContact {
 export class ControllerLink {
   readonly setup: LinkSetup;
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
-  readonly #contacts = new Map<string, FirstContact>();
+  readonly #contacts: Map<string, FirstContact>;
+  #exchanges = 0;
 
-  constructor(setup: LinkSetup) {
+  constructor(setup: LinkSetup, contacts = new Map<string, FirstContact>()) {
     this.setup = setup;
+    this.#contacts = contacts;
+  }
+
+  /** A link that shares what has been learned about the controllers and counts anew. */
+  counted(): ControllerLink {
+    return new ControllerLink(this.setup, this.#contacts);
+  }
+
+  /** Exchanges begun through this link, first contacts and those that failed included. */
+  get exchanges(): number {
+    return this.#exchanges;
   }
 
   /**
@@ -107,14 +120,14 @@ export class ControllerLink {
     const { release, slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags);
+    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
     return { release, name, body, flags, repeatable, restrictUid };
   }
 
   async #callOne(request: Request, context: CallContext): Promise<Reply> {
     if (request.name !== 'REQUEST_PING') await this.#firstContact(request, context);
     try {
-      return await exchange(this.setup, request, context);
+      return await this.#exchange(request, context);
     } catch (error) {
       // What was learned may no longer hold (a restart, an upgrade, a new key): the next call looks again.
       this.#contacts.delete(showEndpoint(request.endpoint));
@@ -157,11 +170,16 @@ export class ControllerLink {
   #ask(key: string, endpoint: Endpoint): FirstContact {
     const giveUp = new AbortController();
     const deadline = new Deadline(this.setup.messageTimeoutMs, giveUp.signal);
-    const answer = exchange(this.setup, this.#pingTo(endpoint), deadline).finally(() => deadline.dispose());
+    const answer = this.#exchange(this.#pingTo(endpoint), deadline).finally(() => deadline.dispose());
     const contact = { answer, waiting: 0, giveUp };
     this.#contacts.set(key, contact);
     answer.catch(() => this.#forget(key, contact));
     return contact;
+  }
+
+  #exchange(request: Request, context: CallContext): Promise<Reply> {
+    this.#exchanges += 1;
+    return exchange(this.setup, request, context);
   }
 
   #forget(key: string, contact: FirstContact): void {

@@ -43,6 +43,11 @@ export interface KilledJobs {
   readonly peer: string | null;
   /** Release whose protocol was spoken. */
   readonly protocol: Release;
+  /**
+   * Exchanges with controllers that this took: a first contact where this call made it, lookups, kills, looks at what a refusal means,
+   * those repeated because the controller said to wait, and those that failed.
+   */
+  readonly rpcs: number;
   /** Milliseconds, lookups and waits included. */
   readonly elapsedMs: number;
 }

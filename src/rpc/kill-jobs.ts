@@ -52,13 +52,14 @@ const DEFAULT_CONCURRENCY = 8;
 const MAX_CONCURRENCY = 64;
 
 export async function killJobs(
-  link: ControllerLink,
+  shared: ControllerLink,
   which: JobFilter | readonly JobId[],
   unixSignal: UnixSignal,
   options: KillJobsOptions,
   context: CallContext,
 ): Promise<KilledJobs> {
   const startedAt = performance.now();
+  const link = shared.counted();
   const { release } = link.setup;
   const filter = parseFilter(which);
   const signalling = signallingOf(unixSignal, options, link);
@@ -75,6 +76,7 @@ export async function killJobs(
     userId,
     peer: reply?.peer ?? null,
     protocol: release,
+    rpcs: link.exchanges,
     elapsedMs: performance.now() - startedAt,
   };
 }
@@ -116,15 +118,11 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
 }
 
-/**
- * Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard, which the link asks
- * without telling it SlurmUser. So SlurmUser's way to everybody's jobs is the lookup.
- */
+/** Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard. */
 function mayAskForAll(link: ControllerLink, { identity, userId, signalling }: Task): boolean {
   if (messageTypeNumber('REQUEST_KILL_JOBS', link.setup.release) === null) return false;
   if (signalling.options.sibling !== undefined || identity.uid === null) return false;
-  if (identity.uid === 0 || userId === identity.uid) return true;
-  return userId === null && !isPrivileged(identity);
+  return isPrivileged(identity) || userId === null || userId === identity.uid;
 }
 
 /** What KILL_JOBS takes for another job, or cannot be matched with its answer. */

@@ -4,6 +4,7 @@
  */
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { LabCluster } from '../../lab/cluster.js';
 import { expandHostlist } from '../../src/config/index.js';
 import {
   type Connection,
@@ -36,7 +37,6 @@ import { type AnyType, fieldPlaces } from '../support/description.js';
 import { BUSY_CLUSTER, type BusyJobs, makeBusy } from './support/busy-cluster.js';
 import { describeLive, type Live } from './support/live.js';
 import {
-  CLOCK_KEYS,
   type Context,
   noting,
   type Pair,
@@ -67,7 +67,7 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
     beforeAll(async () => {
       busy = await makeBusy(live());
       for (const protocol of spokenBy(release)) readers.set(protocol, await Reader.start(live(), protocol));
-      ({ shown, tables } = await atRest(live(), busy, readers));
+      ({ shown, tables } = await atRest(live().cluster, () => showsAndTables(live(), busy, readers)));
     });
     afterAll(async () => {
       for (const reader of readers.values()) await reader.slurm.close();
@@ -118,17 +118,18 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
 
     test('single jobs, those of a user, single nodes, steps of one job: the same records', async () => {
       for (const reader of readers.values()) {
-        const { all, some } = await partsAtRest(live(), reader, Object.values(busy));
-        for (const { jobId, jobs, steps } of some.byJob) {
+        const look = () => tablesAndParts(live(), reader, Object.values(busy));
+        const { all, byJob, byUser, nodes } = await atRest(live().cluster, look);
+        for (const { jobId, jobs, steps } of byJob) {
           const isMeant = (job: JobRecord) => [job.jobId, job.arrayJobId, job.hetJobId].includes(jobId);
           expect(byId(jobs)).toEqual(byId(all.jobs.filter(isMeant)));
           const mine = (step: JobStepRecord) => step.stepId.jobId === jobId || step.arrayJobId === jobId;
           expect(steps.map(withoutClock)).toEqual(all.steps.filter(mine).map(withoutClock));
         }
-        for (const { uid, jobs } of some.byUser) {
+        for (const { uid, jobs } of byUser) {
           expect(byId(jobs)).toEqual(byId(all.jobs.filter(({ userId }) => userId === uid)));
         }
-        expect(some.nodes).toEqual(all.nodes);
+        expect(nodes).toEqual(all.nodes);
       }
     });
 
@@ -357,29 +358,35 @@ async function inTurn<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): 
   return answers;
 }
 
-/** The tables, and their parts asked for one by one at a moment when nothing changes: the tables are the same before and after. */
-async function partsAtRest({ cluster }: Live, reader: Reader, jobIds: readonly number[]) {
-  const parts = async () => ({
+/** Looks until two looks, one after the other, show the same: nothing has changed meanwhile, the clock aside. */
+async function atRest<T>(cluster: LabCluster, look: () => Promise<T>): Promise<T> {
+  const still = (seen: T) =>
+    inspect(seen, { depth: null, maxArrayLength: null, maxStringLength: null }).replace(CLOCKS, '');
+  let seen = await look();
+  const isQuiet = async () => {
+    const before = still(seen);
+    seen = await look();
+    return still(seen) === before;
+  };
+  await cluster.waitFor(isQuiet, 30_000, 'the cluster to be at rest');
+  return seen;
+}
+
+/** A job's run time in scontrol's words, a step's in our record. */
+const CLOCKS = /'RunTime', '[^']*'|runTime: \d+n/g;
+
+/** The tables, and their parts asked for one by one. */
+async function tablesAndParts({ cluster }: Live, reader: Reader, jobIds: readonly number[]) {
+  return {
+    all: await reader.tables(),
     byJob: await inTurn(jobIds, (jobId) => reader.job(jobId)),
     byUser: await inTurn(Object.values(cluster.users), ({ uid }) => reader.user(uid)),
     nodes: (await inTurn(cluster.nodes, ({ name }) => reader.node(name))).flat(),
-  });
-  const still = ({ jobs, nodes, steps }: Tables) => ({ jobs, nodes, steps: steps.map(withoutClock) });
-  let all = await reader.tables();
-  let some = await parts();
-  const isQuiet = async () => {
-    const before = all;
-    all = await reader.tables();
-    if (isDeepStrictEqual(still(before), still(all))) return true;
-    some = await parts();
-    return false;
   };
-  await cluster.waitFor(isQuiet, 30_000, 'the cluster to be at rest');
-  return { all, some };
 }
 
-/** What scontrol prints and what is answered in all protocols at a moment when nothing changes: scontrol says the same before and after. */
-async function atRest({ cluster }: Live, busy: BusyJobs, readers: ReadonlyMap<Release, Reader>) {
+/** What scontrol prints, and what is answered in all protocols. */
+async function showsAndTables({ cluster }: Live, busy: BusyJobs, readers: ReadonlyMap<Release, Reader>) {
   const show = async (...what: string[]) => {
     const argv = ['scontrol', '--oneliner', '--details', '--all', 'show', ...what];
     const { code, stdout, stderr } = await cluster.exec(argv, { user: 'root', env: { TZ: 'UTC' } });
@@ -390,22 +397,14 @@ async function atRest({ cluster }: Live, busy: BusyJobs, readers: ReadonlyMap<Re
       .map(pairsOf);
   };
   // Up to 22.05 the list of all steps leaves out those of array tasks; named, they are shown.
-  const stepsOfTasks = cluster.release < '24.11' ? [`${busy.array}_1`, `${busy.array}_3`] : [];
-  const showAll = async () => ({
-    job: await show('job'),
-    node: await show('node'),
-    step: [await show('step'), ...(await Promise.all(stepsOfTasks.map((task) => show('step', task))))].flat(),
-  });
-  const still = (all: Awaited<ReturnType<typeof showAll>>) =>
-    JSON.stringify(all, (_, value) => (Array.isArray(value) && CLOCK_KEYS.includes(value[0]) ? null : value));
-  let shown = await showAll();
-  const tables = new Map<Release, Tables>();
-  const isQuiet = async () => {
-    for (const [protocol, reader] of readers) tables.set(protocol, await reader.tables());
-    const before = still(shown);
-    shown = await showAll();
-    return still(shown) === before;
+  const tasks = cluster.release < '24.11' ? [`${busy.array}_1`, `${busy.array}_3`] : [];
+  const steps = [await show('step'), ...(await inTurn(tasks, (task) => show('step', task)))].flat();
+  const tables = await inTurn(
+    [...readers],
+    async ([protocol, reader]) => [protocol, await reader.tables()] as const,
+  );
+  return {
+    shown: { job: await show('job'), node: await show('node'), step: steps },
+    tables: new Map(tables),
   };
-  await cluster.waitFor(isQuiet, 30_000, 'the cluster to be at rest');
-  return { shown, tables };
 }

@@ -14,7 +14,7 @@ import type { JobRecord } from '../../src/protocol/messages/job-record.js';
 import type { JobFilter, KilledJobs, KillJobsOptions } from '../../src/rpc/index.js';
 import { exampleOf, settled } from '../support/description.js';
 import { fromHex, goldenReplies, releaseOfProtocol, toHex } from '../support/golden.js';
-import { FakeAuth } from './support/fake-auth.js';
+import { FakeAuth, SLURM_USER } from './support/fake-auth.js';
 import { noStrayTrouble } from './support/leaks.js';
 import { type Answer, answering, rc, reply, replyOf, silence } from './support/replies.js';
 import { ScriptedPeer } from './support/scripted-peer.js';
@@ -187,6 +187,7 @@ describe.each(BULK)('one KILL_JOBS in %s', (release) => {
       userId: null,
       peer: c.peer.peer,
       protocol: release,
+      rpcs: 2,
       elapsedMs: expect.any(Number),
     });
   });
@@ -425,11 +426,26 @@ describe("somebody else's jobs", () => {
     }
   });
 
-  it('of SlurmUser, who may signal them: one by one', async () => {
-    vi.spyOn(process, 'geteuid').mockReturnValue(64030);
-    await using c = await controller({ records: [job(7), job(8, { userId: BOB })] });
-    expect(await c.client.killJobs({ name: 'sim' })).toMatchObject({ outcome: 'accepted', userId: null });
-    expect(c.texts.sort()).toEqual(['7', '8']);
+  it('of SlurmUser, who may signal them: one KILL_JOBS without a user, as long as it is SlurmUser who asks', async () => {
+    const euid = vi.spyOn(process, 'geteuid').mockReturnValue(SLURM_USER);
+    await using c = await controller({ responses: [{ job: 7 }, { job: 8 }] });
+    for (const which of [{ name: 'sim' }, { user: BOB }, [7, 8]]) {
+      expect(await c.client.killJobs(which)).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_KILL_JOBS' });
+      const { userId } = c.bulkRecord().record;
+      expect(userId).toBe('user' in which ? BOB : NO_VAL);
+    }
+    // The same client, another uid: the next call is that of an ordinary user.
+    euid.mockReturnValue(ALICE);
+    await c.client.killJobs({ name: 'sim' });
+    expect(c.bulkRecord().record).toMatchObject({ userId: ALICE });
+  });
+
+  it('of one who would be SlurmUser elsewhere: where SlurmUser is not known, nobody is', async () => {
+    vi.spyOn(process, 'geteuid').mockReturnValue(SLURM_USER);
+    await using c = await controller({ responses: [{ job: 7 }] });
+    const client = clientOf([c.peer.endpoint], { release: '24.11', slurmUser: null, trusted: null });
+    await client.killJobs({ name: 'sim' });
+    expect(c.bulkRecord().record).toMatchObject({ userId: SLURM_USER });
   });
 });
 
@@ -720,6 +736,43 @@ describe('lookup and singles', () => {
     const error = await c.client.killJobs([7], 9, { timeoutMs: 400 }).catch((reason) => reason);
     expect(error).toMatchObject({ name, outcome: 'not-sent', rpc: 'REQUEST_JOB_INFO' });
     expect(c.texts).toEqual([]);
+  });
+});
+
+describe('the number of exchanges', () => {
+  it('is one for each connection of the controller: first contact, request, look, lookup, singles', async () => {
+    const records = [job(7), job(8, { userId: BOB }), job(9, { hetJobId: 9 })];
+    const responses = [{ job: 7 }, { job: 8, number: 2172 }, { job: 9, number: 2021 }];
+    await using c = await controller({ responses, records, singles: { 8: 2021 } });
+    const first = await c.client.killJobs([7, 8, 9]);
+    expect(c.peer.requests).toEqual([
+      'REQUEST_PING',
+      'REQUEST_KILL_JOBS',
+      'REQUEST_JOB_INFO',
+      'REQUEST_JOB_INFO',
+      'REQUEST_KILL_JOB',
+      'REQUEST_JOB_INFO_SINGLE',
+    ]);
+    expect(first.rpcs).toBe(6);
+    // Of its own call alone, and without the contact that was made before.
+    const [second, third] = await Promise.all([c.client.killJobs([7, 8, 9]), c.client.killJobs([])]);
+    expect([second.rpcs, third.rpcs]).toEqual([5, 0]);
+  });
+
+  it('has those that failed, and those that were repeated when the controller said to wait', async () => {
+    let seen = 0;
+    const single: Answer = async (connection, request) => {
+      const { sjobId } = decodeBody('REQUEST_KILL_JOB', '22.05', request.frame.body);
+      if (sjobId === '8') return connection.drop();
+      await connection.send(rc(seen++ === 0 ? 1804 : 0));
+      connection.finish();
+    };
+    await using c = await controller({ release: '22.05', records: [job(7), job(8), job(9)], single });
+    const killed = await c.client.killJobs({ name: 'sim' }, 9, { concurrency: 1 });
+    expect(brief(killed)).toEqual(['7 accepted 0', '8 unknown null', '9 accepted 0']);
+    // Contact, lookup, 7 twice, 8, contact anew after the trouble, 9.
+    expect(killed.rpcs).toBe(7);
+    expect(c.peer.connections).toHaveLength(7);
   });
 });
 

@@ -10,7 +10,7 @@ export const BUSY_CLUSTER = {
     // For the reboot that is asked for and, since a job runs there, not made.
     RebootProgram: '/bin/true',
     // Het jobs are started by the backfill scheduler alone, which looks every 30 s unless told otherwise.
-    SchedulerParameters: 'batch_sched_delay=0,bf_interval=1',
+    SchedulerParameters: 'batch_sched_delay=0,bf_interval=2',
     SelectTypeParameters: 'CR_CPU_Memory',
     DefMemPerCPU: '10',
     AllowSpecResourcesUsage: 'yes',

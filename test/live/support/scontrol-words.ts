@@ -53,9 +53,6 @@ export function pairsOf(line: string): Pair[] {
   return parts.map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]);
 }
 
-/** The keys of scontrol whose values change with the clock. */
-export const CLOCK_KEYS: readonly string[] = ['RunTime'];
-
 const NULL = '(null)';
 const textOr = (value: string | null, none: string) => value ?? none;
 const two = (value: number) => String(value).padStart(2, '0');
@@ -108,7 +105,7 @@ function bitsOf(mask: string): number[] {
 }
 
 /** The top 4 bits, then 5 at a time, in Crockford's base 32. */
-export function sluidText(sluid: bigint): string {
+function sluidText(sluid: bigint): string {
   const digits = Array.from({ length: 13 }, (_, i) => Number((sluid >> BigInt(60 - 5 * i)) & 31n));
   return `s${digits.map((digit) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[digit]).join('')}`;
 }
