@@ -76,6 +76,12 @@ export function failedJob(target: string, jobId: number | null, error: SlurmErro
   return { target, jobId, outcome: outcome === 'partial' ? 'unknown' : outcome, number, code, message };
 }
 
+/** The entry of a het component that was not asked for by itself, since its leader was named too. */
+export function perhapsSignalled(target: string, { code, summary }: SlurmError): KilledJob {
+  const message = `Its leader was asked for; whether that reached it is not known: ${summary}`;
+  return { target, jobId: null, outcome: 'unknown', number: null, code, message };
+}
+
 /** The entry of a job that nothing was sent for, since the call had ended. */
 export function unsentJob(target: string, jobId: number | null, reason: unknown): KilledJob {
   const code = isSlurmError(reason) ? reason.code : 'SLURMWIRE_ABORTED';

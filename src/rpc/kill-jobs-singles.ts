@@ -9,7 +9,7 @@ import type { Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
 import { isSlurmError, restate, SlurmProtocolError, SlurmServerError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
-import type { ControllerLink } from './controller-link.js';
+import type { ControllerCall, ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
 import { refusalOf } from './job-lookup.js';
 import { killJob } from './kill.js';
@@ -29,8 +29,20 @@ export interface Signalling {
 
 /** A job to ask for, or what is known of it without asking. */
 type Plan =
-  | { readonly ask: true; readonly target: string; readonly jobId: number | null; readonly sent: string }
+  | {
+      readonly ask: true;
+      readonly target: string;
+      readonly jobId: number | null;
+      readonly sent: string;
+      /** Number of the het leader that was named too: what it is asked for reaches this component, which would get the signal twice. */
+      readonly leader?: number;
+    }
   | { readonly ask: false; readonly entry: KilledJob };
+
+/** Entries of the jobs this call has asked for before, by the numbers of their records. */
+export type Answered = ReadonlyMap<number, KilledJob>;
+
+const NOTHING_ANSWERED: Answered = new Map();
 
 /**
  * Looks up which jobs there are and signals those that fit, pending ones first: they could start in the place of the others.
@@ -43,11 +55,14 @@ export async function killByLookup(
   uid: number | null,
   signalling: Signalling,
   context: CallContext,
+  answered = NOTHING_ANSWERED,
 ): Promise<{ jobs: KilledJob[]; reply: Reply }> {
-  const { reply, records } = await paced(() => allJobs(link, null, context), context).catch(nothingDone);
-  const planner = new Planner(filter, uid, signalling, link.setup.release);
+  // Of a user, that user's jobs are all that is asked for. Ids may be anybody's, and those that do not fit have an entry.
+  const which = filter.ids === null && uid !== null ? { userId: uid } : null;
+  const { reply, records } = await paced(() => allJobs(link, which, context), context).catch(nothingDone);
+  const planner = new Planner(filter, uid, signalling, link.setup.release, answered);
   const plans = planner.plan(records);
-  return { jobs: await carryOut(link, plans, signalling, context), reply };
+  return { jobs: await carryOut(link, plans, signalling, context, answered), reply };
 }
 
 /** Signals ids as they are, each by one KILL_JOB. */
@@ -57,24 +72,26 @@ export function killByText(
   signalling: Signalling,
   context: CallContext,
 ): Promise<KilledJob[]> {
-  return carryOut(link, ids.map(asNamed), signalling, context);
+  return carryOut(link, ids.map(asNamed), signalling, context, NOTHING_ANSWERED);
 }
 
-/** Job records: those with these numbers, or all. */
+/** Job records: those with these numbers, those of a user, or all. */
 export async function allJobs(
   link: ControllerLink,
-  jobIds: readonly number[] | null,
+  which: { readonly jobIds: readonly number[] } | { readonly userId: number } | null,
   context: CallContext,
 ): Promise<{ reply: Reply; records: readonly JobRecord[] }> {
-  const name = 'REQUEST_JOB_INFO';
-  const record = {
-    lastUpdate: 0n,
-    showFlags: SHOW_FLAGS.SHOW_ALL,
-    jobIds: jobIds === null ? null : [...jobIds],
-  };
-  const reply = await link.call({ name, record, repeatable: true }, context);
+  const showFlags = SHOW_FLAGS.SHOW_ALL;
+  const lookup =
+    which !== null && 'userId' in which
+      ? ({ name: 'REQUEST_JOB_USER_INFO', record: { userId: which.userId, showFlags } } as const)
+      : ({ name: 'REQUEST_JOB_INFO', record: { showFlags, jobIds: which && [...which.jobIds] } } as const);
+  const reply = await link.call(
+    { ...lookup, repeatable: true } as ControllerCall<typeof lookup.name>,
+    context,
+  );
   if (reply.name === 'RESPONSE_JOB_INFO') return { reply, records: reply.record.jobs };
-  throw lookupFailed(reply, name);
+  throw lookupFailed(reply, lookup.name);
 }
 
 /** Whatever became of a lookup: it is no signal. */
@@ -89,8 +106,25 @@ function carryOut(
   plans: readonly Plan[],
   signalling: Signalling,
   context: CallContext,
+  answered: Answered,
 ): Promise<KilledJob[]> {
-  return Promise.all(plans.map((plan) => (plan.ask ? askFor(link, plan, signalling, context) : plan.entry)));
+  const asked = plans.map((plan) =>
+    plan.ask && plan.leader === undefined ? askFor(link, plan, signalling, context) : undefined,
+  );
+  const byNumber = new Map(
+    plans.flatMap((plan, index) =>
+      plan.ask && asked[index] !== undefined ? [[plan.jobId, asked[index]] as const] : [],
+    ),
+  );
+  return Promise.all(
+    plans.map(async (plan, index) => {
+      if (!plan.ask) return plan.entry;
+      if (plan.leader === undefined) return asked[index] as Promise<KilledJob>;
+      const leader = await (byNumber.get(plan.leader) ?? answered.get(plan.leader));
+      if (leader === undefined) return askFor(link, plan, signalling, context);
+      return { ...leader, target: plan.target, jobId: plan.jobId };
+    }),
+  );
 }
 
 function askFor(
@@ -122,8 +156,21 @@ class Planner {
   readonly #kills: boolean;
   readonly #cron: boolean;
   readonly #protocol: Release;
+  /** Numbers of the jobs that are named whole, and of those that `N+0` names, which of a het job is all of it too. */
+  readonly #named: ReadonlySet<number>;
+  readonly #namedByPart: ReadonlySet<number>;
 
-  constructor(filter: CheckedFilter, uid: number | null, { signal, options }: Signalling, protocol: Release) {
+  constructor(
+    filter: CheckedFilter,
+    uid: number | null,
+    { signal, options }: Signalling,
+    protocol: Release,
+    answered: Answered,
+  ) {
+    const ids = filter.ids ?? [];
+    const numbers = (named: readonly ParsedJobId[]) => named.map(({ jobId }) => jobId);
+    this.#named = new Set([...numbers(ids.filter(({ kind }) => kind === 'job')), ...answered.keys()]);
+    this.#namedByPart = new Set(numbers(ids.filter(({ jobId, text }) => text === `${jobId}+0`)));
     this.#filter = filter;
     this.#uid = uid;
     this.#kills = signal === UNIX_SIGNALS.SIGKILL && options.batch !== true && options.stepsOnly !== true;
@@ -166,7 +213,7 @@ class Planner {
     if (kind === 'het-component') {
       const own = near.find((job) => job.hetJobId === jobId && `${jobId}+${job.hetJobOffset}` === text);
       if (own === undefined) return [asNamed(id)];
-      return [this.#planRecord(own, own, text)];
+      return [this.#planPart(own, text)];
     }
     const array = near.filter((job) => job.arrayJobId === jobId);
     if (array.length > 0) {
@@ -177,22 +224,36 @@ class Planner {
     const own = near.find((job) => job.jobId === jobId);
     if (own === undefined) return [this.#unknown(text)];
     if (!fresh(own)) return [];
-    if (own.hetJobId !== own.jobId) return [this.#planRecord(own, own, isComponent(own) ? text : null)];
+    if (isComponent(own)) return [this.#planPart(own, text)];
+    if (own.hetJobId === 0) return [this.#planRecord(own, own, null)];
     // The leader stands for all: as long as a part of it goes on there is something to ask for.
     const part = near.find((job) => job.hetJobId === jobId && !isJobFinished(job.jobState)) ?? own;
     return [this.#planRecord(own, part, null)];
+  }
+
+  /** A component, or a leader as one of them. */
+  #planPart(job: JobRecord, text: string): Plan {
+    const plan = this.#planRecord(job, job, text);
+    const { hetJobId: leader } = job;
+    const isReached = this.#named.has(leader) || (isComponent(job) && this.#namedByPart.has(leader));
+    return plan.ask && isReached ? { ...plan, leader } : plan;
   }
 
   #planTasks(id: ParsedJobId, near: readonly JobRecord[], fresh: (job: JobRecord) => boolean): Plan[] {
     const { jobId } = id;
     const wanted = new Set(tasksOf(id));
     const plans: Plan[] = [];
-    for (const job of pendingFirst(near.filter((one) => one.arrayJobId === jobId))) {
+    const array = pendingFirst(near.filter((one) => one.arrayJobId === jobId));
+    for (const job of array) {
       const tasks = tasksIn(job).filter((task) => wanted.delete(task));
       if (tasks.length === 0 || !fresh(job)) continue;
       plans.push(this.#planRecord(job, job, isMeta(job) ? taskId(jobId, tasks).text : null));
     }
-    if (wanted.size > 0) plans.push(this.#unknown(taskId(jobId, [...wanted]).text));
+    if (wanted.size === 0) return plans;
+    const { text } = taskId(jobId, [...wanted]);
+    // They may be among pending ones that the controller did not tell.
+    const untold = array.find((job) => isMeta(job) && tasksIn(job).length === 0);
+    plans.push(untold === undefined ? this.#unknown(text) : { ask: false, entry: tasksNotTold(text, null) });
     return plans;
   }
 
@@ -259,7 +320,7 @@ function pendingFirst(records: readonly JobRecord[]): JobRecord[] {
   return [...records.filter(isPending), ...records.filter((job) => !isPending(job))];
 }
 
-function tasksNotTold(target: string, jobId: number): KilledJob {
+function tasksNotTold(target: string, jobId: number | null): KilledJob {
   const message = 'Not sent: the controller did not tell which tasks are pending.';
   const code = 'SLURM_UNEXPECTED_MSG_ERROR';
   return { target, jobId, outcome: 'not-sent', number: null, code, message };

@@ -20,8 +20,8 @@ import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
 import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
 import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
-import { type KilledJob, type KilledJobs, summary } from './kill-jobs-result.js';
-import { killByLookup, killByText, type Signalling } from './kill-jobs-singles.js';
+import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
+import { type Answered, killByLookup, killByText, type Signalling } from './kill-jobs-singles.js';
 import { KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import type { Reply } from './reply.js';
@@ -114,7 +114,11 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
   const isOurs = isIdsOnly(filter) && userId === null && user !== null;
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
-  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, context);
+  const named = new Set(plain?.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
+  const answered = new Map(
+    jobs.flatMap((job) => (named.has(job.jobId ?? -1) ? [[job.jobId as number, job]] : [])),
+  );
+  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, answered, context);
   return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
 }
 
@@ -150,15 +154,20 @@ async function killOneByOne(
   link: ControllerLink,
   ids: readonly ParsedJobId[],
   signalling: Signalling,
+  answered: Answered,
   context: CallContext,
 ): Promise<KilledJob[]> {
   if (ids.length === 0) return [];
   try {
     const filter = { ...NO_FILTER, ids };
-    return (await killByLookup(link, filter, null, signalling, context)).jobs;
+    return (await killByLookup(link, filter, null, signalling, context, answered)).jobs;
   } catch (error) {
     if (!isSlurmError(error)) throw error;
-    return killByText(link, ids, signalling, context);
+    // Without a lookup it is not known whether a component's leader, which was asked for already, reached it.
+    const isCovered = ({ kind, jobId }: ParsedJobId) => kind === 'het-component' && answered.has(jobId);
+    const entries = ids.filter(isCovered).map(({ text }) => perhapsSignalled(text, error));
+    const rest = ids.filter((id) => !isCovered(id));
+    return [...entries, ...(await killByText(link, rest, signalling, context))];
   }
 }
 

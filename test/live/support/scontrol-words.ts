@@ -360,8 +360,10 @@ function nodeState(node: NodeRecord, { release }: Context): string {
   const isMixed = base === 'ALLOCATED' && node.allocCpus < node.cpus;
   // 20.11 has a mark in place of the word.
   const isMarked = release === '20.11' && flags.includes('NODE_STATE_REBOOT_REQUESTED');
+  // And no word for the reservation of a node that is not idle.
+  const unsaid: string[] = release === '20.11' && base !== 'IDLE' ? ['NODE_STATE_RES'] : [];
   const words = flags
-    .filter((flag) => !isMarked || flag !== 'NODE_STATE_REBOOT_REQUESTED')
+    .filter((flag) => !unsaid.includes(flag) && (!isMarked || flag !== 'NODE_STATE_REBOOT_REQUESTED'))
     .map((flag) => NODE_FLAGS[flag] ?? flag.slice('NODE_STATE_'.length));
   return [`${isMixed ? 'MIXED' : base}${isMarked ? '@' : ''}`, ...words].join('+');
 }
