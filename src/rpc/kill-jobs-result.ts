@@ -29,7 +29,10 @@ export interface KilledJobs {
    * `unknown`: none was for certain. `nothing-matched`: there was no such job, so nothing was signalled.
    */
   readonly outcome: Outcome | 'nothing-matched';
-  /** One entry per job record, and one per id that names none. A het job that was named or found by its leader is one job. */
+  /**
+   * One entry per job record, and one per id that names none. A het job that was named or found by its leader is one job; a component
+   * that was named beside its leader is not asked for again and has the leader's answer.
+   */
   readonly jobs: readonly KilledJob[];
   /** The sum of it in one sentence. */
   readonly message: string;
