@@ -80,9 +80,9 @@ export function failedJob(target: string, jobId: number | null, error: SlurmErro
 }
 
 /** The entry of a het component that was not asked for by itself, since its leader was named too. */
-export function perhapsSignalled(target: string, { code, summary }: SlurmError): KilledJob {
-  const message = `Its leader was asked for; whether that reached it is not known: ${summary}`;
-  return { target, jobId: null, outcome: 'unknown', number: null, code, message };
+export function perhapsSignalled(target: string, error: SlurmError): KilledJob {
+  const message = `Its leader was asked for; whether that reached it is not known: ${error.summary}`;
+  return { target, jobId: null, outcome: 'unknown', number: null, code: error.code, message };
 }
 
 /** The entry of a job that nothing was sent for, since the call had ended. */
