@@ -11,6 +11,7 @@ import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts } from './cluster-facts.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
+import { ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
@@ -49,18 +50,32 @@ export interface ControllerCall<N extends MessageName> {
   readonly restrictUid?: number | null;
 }
 
+interface Learned {
+  /** Endpoints that have answered a PING with a good credential, or are being asked. */
+  readonly contacts: Map<string, SharedWork<Reply>>;
+  cluster: ClusterFacts | null;
+  asking: SharedWork<ClusterFacts> | null;
+}
+
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
-  /** Endpoints that have answered a PING with a good credential, or are being asked. */
-  readonly #contacts = new Map<string, SharedWork<Reply>>();
+  readonly #learned: Learned;
+  #exchanges = 0;
 
-  #cluster: ClusterFacts | null;
-  #askingCluster: SharedWork<ClusterFacts> | null = null;
-
-  constructor(setup: LinkSetup) {
+  constructor(setup: LinkSetup, learned?: Learned) {
     this.setup = setup;
-    this.#cluster = setup.cluster;
+    this.#learned = learned ?? { contacts: new Map(), cluster: setup.cluster, asking: null };
+  }
+
+  /** A link that shares what has been learned about the cluster and counts anew. */
+  counted(): ControllerLink {
+    return new ControllerLink(this.setup, this.#learned);
+  }
+
+  /** Exchanges begun through this link, first contacts and those that failed included. */
+  get exchanges(): number {
+    return this.#exchanges;
   }
 
   /**
@@ -69,19 +84,20 @@ export class ControllerLink {
    * @throws SlurmError of the exchange, always with outcome `not-sent`.
    */
   async clusterFacts(context: CallContext): Promise<ClusterFacts> {
-    if (this.#cluster !== null) return this.#cluster;
+    const learned = this.#learned;
+    if (learned.cluster !== null) return learned.cluster;
     const forget = () => {
-      this.#askingCluster = null;
+      learned.asking = null;
     };
     // First contact and the question.
-    this.#askingCluster ??= new SharedWork(
+    learned.asking ??= new SharedWork(
       2 * this.setup.messageTimeoutMs,
       (own) => askClusterFacts(this, own),
       forget,
     );
     try {
-      this.#cluster = await this.#askingCluster.wait(context);
-      return this.#cluster;
+      learned.cluster = await learned.asking.wait(context);
+      return learned.cluster;
     } catch (thrown) {
       if (!context.signal.aborted) throw thrown;
       const [controller] = this.setup.controllers;
@@ -136,17 +152,17 @@ export class ControllerLink {
     const { release, slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags);
+    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
     return { release, name, body, flags, repeatable, restrictUid };
   }
 
   async #callOne(request: Request, context: CallContext): Promise<Reply> {
     if (request.name !== 'REQUEST_PING') await this.#firstContact(request, context);
     try {
-      return await exchange(this.setup, request, context);
+      return await this.#exchange(request, context);
     } catch (error) {
       // What was learned may no longer hold (a restart, an upgrade, a new key): the next call looks again.
-      this.#contacts.delete(showEndpoint(request.endpoint));
+      this.#learned.contacts.delete(showEndpoint(request.endpoint));
       throw error;
     }
   }
@@ -160,7 +176,7 @@ export class ControllerLink {
     const place = { peer: key, rpc: request.name, protocol: request.release, repeatable: request.repeatable };
     if (context.signal.aborted)
       throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
-    const contact = this.#contacts.get(key) ?? this.#ask(key, request.endpoint);
+    const contact = this.#learned.contacts.get(key) ?? this.#ask(key, request.endpoint);
     try {
       await contact.wait(context);
     } catch (thrown) {
@@ -176,13 +192,19 @@ export class ControllerLink {
 
   /** One PING for all calls that wait for it. */
   #ask(key: string, endpoint: Endpoint): SharedWork<Reply> {
+    const { contacts } = this.#learned;
     const forget = () => {
-      if (this.#contacts.get(key) === contact) this.#contacts.delete(key);
+      if (contacts.get(key) === contact) contacts.delete(key);
     };
-    const ping = (context: CallContext) => exchange(this.setup, this.#pingTo(endpoint), context);
+    const ping = (context: CallContext) => this.#exchange(this.#pingTo(endpoint), context);
     const contact = new SharedWork(this.setup.messageTimeoutMs, ping, forget);
-    this.#contacts.set(key, contact);
+    this.#learned.contacts.set(key, contact);
     return contact;
+  }
+
+  #exchange(request: Request, context: CallContext): Promise<Reply> {
+    this.#exchanges += 1;
+    return exchange(this.setup, request, context);
   }
 }
 

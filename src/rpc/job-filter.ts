@@ -153,6 +153,7 @@ function idsOf({ ids }: JobFilter): ParsedJobId[] | null {
   if (ids === undefined) return null;
   if (!Array.isArray(ids)) throw badOption('ids', ids, 'is not a list of jobs');
   const parsed = Array.from(ids, (id, index) => plainArray(parseJobId(id as JobId, `ids[${index}]`)));
+  for (const id of parsed) if (hasTasks(id)) checkTasks(id);
   return mergeTasks([...new Map(parsed.map((id) => [id.text, id])).values()]);
 }
 
@@ -167,7 +168,10 @@ function mergeTasks(ids: readonly ParsedJobId[]): ParsedJobId[] {
   const whole = new Set(ids.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const tasks = new Map<number, ParsedJobId[]>();
   for (const id of ids) {
-    if (hasTasks(id) && !whole.has(id.jobId)) tasks.set(id.jobId, [...(tasks.get(id.jobId) ?? []), id]);
+    if (!hasTasks(id) || whole.has(id.jobId)) continue;
+    const known = tasks.get(id.jobId);
+    if (known === undefined) tasks.set(id.jobId, [id]);
+    else known.push(id);
   }
   return ids.flatMap((id) => {
     if (!hasTasks(id)) return [id];
@@ -192,21 +196,30 @@ export function taskId(jobId: number, tasks: readonly number[]): ParsedJobId {
 /** MAX_ARRAY upstream: no array has a task number from here on. */
 const MAX_TASKS = 4_000_001;
 
-/**
- * The tasks an id names, in order, each once.
- *
- * @throws SlurmUsageError for more than any array has.
- */
-export function tasksOf({ text }: ParsedJobId): number[] {
-  const ranges = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
+/** The tasks an id names, in order, each once. */
+export function tasksOf(id: ParsedJobId): number[] {
   const tasks = new Set<number>();
-  for (const range of ranges.split(',')) {
+  for (const [low, high, step] of rangesOf(id))
+    for (let task = low; task <= high; task += step) tasks.add(task);
+  return [...tasks].sort((a, b) => a - b);
+}
+
+/** Ranges that overlap are counted each: what is refused is the work, before any of it is done. */
+function checkTasks(id: ParsedJobId): void {
+  let count = 0;
+  for (const [low, high, step] of rangesOf(id)) {
+    count += Math.floor((high - low) / step) + 1;
+    if (high >= MAX_TASKS || count > MAX_TASKS) throw tooManyTasks(id.text);
+  }
+}
+
+function rangesOf({ text }: ParsedJobId): (readonly [low: number, high: number, step: number])[] {
+  const ranges = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
+  return ranges.split(',').map((range) => {
     const [span = '', step = '1'] = range.split(':');
     const [low = '', high = low] = span.split('-');
-    if (Number(high) >= MAX_TASKS) throw tooManyTasks(text);
-    for (let task = Number(low); task <= Number(high); task += Number(step)) tasks.add(task);
-  }
-  return [...tasks].sort((a, b) => a - b);
+    return [Number(low), Number(high), Number(step)];
+  });
 }
 
 /** `1-3,7` for 1, 2, 3, 7. Takes them in any order. */
@@ -221,7 +234,7 @@ export function showTasks(tasks: readonly number[]): string {
 }
 
 function tooManyTasks(text: string): SlurmUsageError {
-  return new SlurmUsageError(`ids: ${text.slice(0, 60)} has task numbers that no array has.`, {
+  return new SlurmUsageError(`ids: ${text.slice(0, 60)} names tasks that no array has.`, {
     code: 'SLURMWIRE_BAD_JOB_ID',
     field: 'ids',
     value: text,

@@ -86,11 +86,14 @@ export async function entriesOf(
   context: CallContext,
 ): Promise<BulkEntries> {
   const responses = record.jobResponses;
+  const named = responsesByNumber(responses);
+  const of = ({ jobId }: ParsedJobId) => named.get(jobId) ?? [];
   const foreign = isOursAlone
-    ? ids.filter((id) => responses.some((one) => one.errorCode === FILTER_MISMATCH && isOf(one, id)))
+    ? ids.filter((id) => of(id).some(({ errorCode }) => errorCode === FILTER_MISMATCH))
     : [];
-  const own = responses.filter((one) => !foreign.some((id) => isOf(one, id)));
-  const silent = ids.filter((id) => !responses.some((one) => isOf(one, id)));
+  const notOurs = new Set(foreign.flatMap(of));
+  const own = responses.filter((one) => !notOurs.has(one));
+  const silent = ids.filter((id) => of(id).length === 0);
   const known = await look(
     link,
     [
@@ -100,17 +103,25 @@ export async function entriesOf(
     context,
   );
   const jobs = own.map((response) => toEntry(response, known, protocol));
-  for (const id of silent) jobs.push(silentEntry(id, own, known, protocol));
+  for (const id of silent) jobs.push(silentEntry(id, named, known, protocol));
   return { jobs, foreign };
+}
+
+/** The responses about each job number, as it was asked for or as the record has it. */
+function responsesByNumber(responses: readonly Response[]): ReadonlyMap<number, readonly Response[]> {
+  const byNumber = new Map<number, Response[]>();
+  for (const response of responses) {
+    for (const number of new Set([response.id.stepId.jobId, response.realJobId])) {
+      const known = byNumber.get(number);
+      if (known === undefined) byNumber.set(number, [response]);
+      else known.push(response);
+    }
+  }
+  return byNumber;
 }
 
 /** ESLURM_JOB_SIGNAL_FAILED. */
 const FILTER_MISMATCH = 2172;
-
-/** True for a response about a job that the id names. */
-function isOf({ id, realJobId }: Response, { jobId }: ParsedJobId): boolean {
-  return id.stepId.jobId === jobId || realJobId === jobId;
-}
 
 function toEntry(response: Response, known: ReadonlyMap<number, JobRecord>, protocol: Release): KilledJob {
   const { errorCode, errorMsg, realJobId, siblingName } = response;
@@ -168,7 +179,7 @@ async function look(
 ): Promise<ReadonlyMap<number, JobRecord>> {
   if (numbers.length === 0) return new Map();
   try {
-    const { records } = await paced(() => allJobs(link, [...new Set(numbers)], context), context);
+    const { records } = await paced(() => allJobs(link, { jobIds: [...new Set(numbers)] }, context), context);
     return new Map(records.map((job) => [job.jobId, job]));
   } catch {
     return new Map();
@@ -178,12 +189,12 @@ async function look(
 /** An id that the answer does not mention: a component whose leader was named too has none of its own. */
 function silentEntry(
   { text, jobId }: ParsedJobId,
-  own: readonly Response[],
+  responses: ReadonlyMap<number, readonly Response[]>,
   known: ReadonlyMap<number, JobRecord>,
   protocol: Release,
 ): KilledJob {
   const leaderId = known.get(jobId)?.hetJobId ?? 0;
-  const leader = leaderId === 0 ? undefined : own.find(({ realJobId }) => realJobId === leaderId);
+  const leader = responses.get(leaderId)?.find(({ realJobId }) => realJobId === leaderId);
   if (leader !== undefined) return { ...toEntry(leader, known, protocol), target: text, jobId };
   const message = 'The controller took the request and did not say what became of it.';
   const code = 'SLURM_COMMUNICATIONS_RECEIVE_ERROR';

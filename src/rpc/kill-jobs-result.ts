@@ -29,7 +29,10 @@ export interface KilledJobs {
    * `unknown`: none was for certain. `nothing-matched`: there was no such job, so nothing was signalled.
    */
   readonly outcome: Outcome | 'nothing-matched';
-  /** One entry per job record, and one per id that names none. A het job that was named or found by its leader is one job. */
+  /**
+   * One entry per job record, and one per id that names none. A het job that was named or found by its leader is one job; a component
+   * that was named beside its leader is not asked for again and has the leader's answer.
+   */
   readonly jobs: readonly KilledJob[];
   /** The sum of it in one sentence. */
   readonly message: string;
@@ -43,6 +46,11 @@ export interface KilledJobs {
   readonly peer: string | null;
   /** Release whose protocol was spoken. */
   readonly protocol: Release;
+  /**
+   * Exchanges with controllers that this took: a first contact where this call made it, lookups, kills, looks at what a refusal means,
+   * those repeated because the controller said to wait, and those that failed.
+   */
+  readonly rpcs: number;
   /** Milliseconds, lookups and waits included. */
   readonly elapsedMs: number;
 }
@@ -69,6 +77,12 @@ export function failedJob(target: string, jobId: number | null, error: SlurmErro
   const { outcome, number = null, code, message } = error;
   // No single call says `partial`; if one ever did, `unknown` is what is left of it.
   return { target, jobId, outcome: outcome === 'partial' ? 'unknown' : outcome, number, code, message };
+}
+
+/** The entry of a het component that was not asked for by itself, since its leader was named too. */
+export function perhapsSignalled(target: string, error: SlurmError): KilledJob {
+  const message = `Its leader was asked for; whether that reached it is not known: ${error.summary}`;
+  return { target, jobId: null, outcome: 'unknown', number: null, code: error.code, message };
 }
 
 /** The entry of a job that nothing was sent for, since the call had ended. */

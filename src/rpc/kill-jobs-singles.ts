@@ -1,7 +1,7 @@
 /** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a KILL_JOB of its own. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
-import type { ParsedJobId } from '../protocol/job-id.js';
+import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, JOB_STATES } from '../protocol/messages/job-state.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
@@ -10,10 +10,11 @@ import { NO_VAL } from '../protocol/sentinels.js';
 import { serverError } from '../protocol/server-error.js';
 import { isSlurmError, restate, SlurmProtocolError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
-import type { ControllerLink } from './controller-link.js';
+import { isComponent } from './aim.js';
+import type { ControllerCall, ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
 import { refusalOf } from './job-lookup.js';
-import { killJob } from './kill.js';
+import { killByText, killJob, killRecord } from './kill.js';
 import { paced } from './kill-jobs-pace.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
@@ -28,10 +29,30 @@ export interface Signalling {
   readonly limiter: Limiter;
 }
 
+/**
+ * `text`: a KILL_JOB, the record having been looked at. `record`: the record of that number alone. `named`: as `killJob` would find out, for ids
+ * whose record is not known and components, which may mean more than they say.
+ */
+type How =
+  | { readonly by: 'text' | 'named'; readonly id: ParsedJobId }
+  | { readonly by: 'record'; readonly jobId: number };
+
 /** A job to ask for, or what is known of it without asking. */
 type Plan =
-  | { readonly ask: true; readonly target: string; readonly jobId: number | null; readonly sent: string }
+  | {
+      readonly ask: true;
+      readonly target: string;
+      readonly jobId: number | null;
+      readonly how: How;
+      /** Number of the het leader that was named too: what it is asked for reaches this component, which would get the signal twice. */
+      readonly leader?: number;
+    }
   | { readonly ask: false; readonly entry: KilledJob };
+
+/** Entries of the jobs this call has asked for before, by the numbers of their records. */
+export type Answered = ReadonlyMap<number, KilledJob>;
+
+const NOTHING_ANSWERED: Answered = new Map();
 
 /**
  * Looks up which jobs there are and signals those that fit, pending ones first: they could start in the place of the others.
@@ -44,38 +65,43 @@ export async function killByLookup(
   uid: number | null,
   signalling: Signalling,
   context: CallContext,
+  answered = NOTHING_ANSWERED,
 ): Promise<{ jobs: KilledJob[]; reply: Reply }> {
-  const { reply, records } = await paced(() => allJobs(link, null, context), context).catch(nothingDone);
-  const planner = new Planner(filter, uid, signalling, link.setup.release);
+  // Of a user, that user's jobs are all that is asked for. Ids may be anybody's, and those that do not fit have an entry.
+  const which = filter.ids === null && uid !== null ? { userId: uid } : null;
+  const { reply, records } = await paced(() => allJobs(link, which, context), context).catch(nothingDone);
+  const planner = new Planner(filter, uid, signalling, link.setup.release, answered);
   const plans = planner.plan(records);
-  return { jobs: await carryOut(link, plans, signalling, context), reply };
+  return { jobs: await carryOut(link, plans, signalling, context, answered), reply };
 }
 
 /** Signals ids as they are, each by one KILL_JOB. */
-export function killByText(
+export function killAsNamed(
   link: ControllerLink,
   ids: readonly ParsedJobId[],
   signalling: Signalling,
   context: CallContext,
 ): Promise<KilledJob[]> {
-  return carryOut(link, ids.map(asNamed), signalling, context);
+  return carryOut(link, ids.map(asNamed), signalling, context, NOTHING_ANSWERED);
 }
 
-/** Job records: those with these numbers, or all. */
+/** Job records: those with these numbers, those of a user, or all. */
 export async function allJobs(
   link: ControllerLink,
-  jobIds: readonly number[] | null,
+  which: { readonly jobIds: readonly number[] } | { readonly userId: number } | null,
   context: CallContext,
 ): Promise<{ reply: Reply; records: readonly JobRecord[] }> {
-  const name = 'REQUEST_JOB_INFO';
-  const record = {
-    lastUpdate: 0n,
-    showFlags: SHOW_FLAGS.SHOW_ALL,
-    jobIds: jobIds === null ? null : [...jobIds],
-  };
-  const reply = await link.call({ name, record, repeatable: true }, context);
+  const showFlags = SHOW_FLAGS.SHOW_ALL;
+  const lookup =
+    which !== null && 'userId' in which
+      ? ({ name: 'REQUEST_JOB_USER_INFO', record: { userId: which.userId, showFlags } } as const)
+      : ({ name: 'REQUEST_JOB_INFO', record: { showFlags, jobIds: which && [...which.jobIds] } } as const);
+  const reply = await link.call(
+    { ...lookup, repeatable: true } as ControllerCall<typeof lookup.name>,
+    context,
+  );
   if (reply.name === 'RESPONSE_JOB_INFO') return { reply, records: reply.record.jobs };
-  throw lookupFailed(reply, name);
+  throw lookupFailed(reply, lookup.name);
 }
 
 /** Whatever became of a lookup: it is no signal. */
@@ -90,20 +116,37 @@ function carryOut(
   plans: readonly Plan[],
   signalling: Signalling,
   context: CallContext,
+  answered: Answered,
 ): Promise<KilledJob[]> {
-  return Promise.all(plans.map((plan) => (plan.ask ? askFor(link, plan, signalling, context) : plan.entry)));
+  const asked = plans.map((plan) =>
+    plan.ask && plan.leader === undefined ? askFor(link, plan, signalling, context) : undefined,
+  );
+  const byNumber = new Map(
+    plans.flatMap((plan, index) =>
+      plan.ask && asked[index] !== undefined ? [[plan.jobId, asked[index]] as const] : [],
+    ),
+  );
+  return Promise.all(
+    plans.map(async (plan, index) => {
+      if (!plan.ask) return plan.entry;
+      if (plan.leader === undefined) return asked[index] as Promise<KilledJob>;
+      const leader = await (byNumber.get(plan.leader) ?? answered.get(plan.leader));
+      if (leader === undefined) return askFor(link, plan, signalling, context);
+      return { ...leader, target: plan.target, jobId: plan.jobId };
+    }),
+  );
 }
 
 function askFor(
   link: ControllerLink,
-  { target, jobId, sent }: Plan & { ask: true },
+  { target, jobId, how }: Plan & { ask: true },
   { signal, options, limiter }: Signalling,
   context: CallContext,
 ): Promise<KilledJob> {
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await paced(() => killJob(link, sent, signal, options, context), context);
+      await paced(() => send(link, target, how, signal, options, context), context);
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;
@@ -112,8 +155,27 @@ function askFor(
   });
 }
 
-function asNamed({ text, kind, jobId }: ParsedJobId): Plan {
-  return { ask: true, target: text, jobId: kind === 'job' ? jobId : null, sent: text };
+function send(
+  link: ControllerLink,
+  target: string,
+  how: How,
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<unknown> {
+  switch (how.by) {
+    case 'text':
+      return killByText(link, how.id, signal, options, context);
+    case 'record':
+      return killRecord(link, { jobId: how.jobId, target }, signal, options, context);
+    case 'named':
+      return killJob(link, how.id.text, signal, options, context);
+  }
+}
+
+function asNamed(id: ParsedJobId): Plan {
+  const { kind, jobId, text } = id;
+  return { ask: true, target: text, jobId: kind === 'job' ? jobId : null, how: { by: 'named', id } };
 }
 
 /** Goes through the records once for each id, or once for the filter. */
@@ -123,8 +185,21 @@ class Planner {
   readonly #kills: boolean;
   readonly #cron: boolean;
   readonly #protocol: Release;
+  /** Numbers of the jobs that are named whole, and of those that `N+0` names, which of a het job is all of it too. */
+  readonly #named: ReadonlySet<number>;
+  readonly #namedByPart: ReadonlySet<number>;
 
-  constructor(filter: CheckedFilter, uid: number | null, { signal, options }: Signalling, protocol: Release) {
+  constructor(
+    filter: CheckedFilter,
+    uid: number | null,
+    { signal, options }: Signalling,
+    protocol: Release,
+    answered: Answered,
+  ) {
+    const ids = filter.ids ?? [];
+    const numbers = (named: readonly ParsedJobId[]) => named.map(({ jobId }) => jobId);
+    this.#named = new Set([...numbers(ids.filter(({ kind }) => kind === 'job')), ...answered.keys()]);
+    this.#namedByPart = new Set(numbers(ids.filter(({ jobId, text }) => text === `${jobId}+0`)));
     this.#filter = filter;
     this.#uid = uid;
     this.#kills = signal === UNIX_SIGNALS.SIGKILL && options.batch !== true && options.stepsOnly !== true;
@@ -167,7 +242,7 @@ class Planner {
     if (kind === 'het-component') {
       const own = near.find((job) => job.hetJobId === jobId && `${jobId}+${job.hetJobOffset}` === text);
       if (own === undefined) return [asNamed(id)];
-      return [this.#planRecord(own, own, text)];
+      return [this.#planPart(own, text)];
     }
     const array = near.filter((job) => job.arrayJobId === jobId);
     if (array.length > 0) {
@@ -178,22 +253,36 @@ class Planner {
     const own = near.find((job) => job.jobId === jobId);
     if (own === undefined) return [this.#unknown(text)];
     if (!fresh(own)) return [];
-    if (own.hetJobId !== own.jobId) return [this.#planRecord(own, own, isComponent(own) ? text : null)];
+    if (isComponent(own)) return [this.#planPart(own, text)];
+    if (own.hetJobId === 0) return [this.#planRecord(own, own, null)];
     // The leader stands for all: as long as a part of it goes on there is something to ask for.
     const part = near.find((job) => job.hetJobId === jobId && !isJobFinished(job.jobState)) ?? own;
     return [this.#planRecord(own, part, null)];
+  }
+
+  /** A component, or a leader as one of them. */
+  #planPart(job: JobRecord, text: string): Plan {
+    const plan = this.#planRecord(job, job, text);
+    const { hetJobId: leader } = job;
+    const isReached = this.#named.has(leader) || (isComponent(job) && this.#namedByPart.has(leader));
+    return plan.ask && isReached ? { ...plan, leader } : plan;
   }
 
   #planTasks(id: ParsedJobId, near: readonly JobRecord[], fresh: (job: JobRecord) => boolean): Plan[] {
     const { jobId } = id;
     const wanted = new Set(tasksOf(id));
     const plans: Plan[] = [];
-    for (const job of pendingFirst(near.filter((one) => one.arrayJobId === jobId))) {
+    const array = pendingFirst(near.filter((one) => one.arrayJobId === jobId));
+    for (const job of array) {
       const tasks = tasksIn(job).filter((task) => wanted.delete(task));
       if (tasks.length === 0 || !fresh(job)) continue;
       plans.push(this.#planRecord(job, job, isMeta(job) ? taskId(jobId, tasks).text : null));
     }
-    if (wanted.size > 0) plans.push(this.#unknown(taskId(jobId, [...wanted]).text));
+    if (wanted.size === 0) return plans;
+    const { text } = taskId(jobId, [...wanted]);
+    // They may be among pending ones that the controller did not tell.
+    const untold = array.find((job) => isMeta(job) && tasksIn(job).length === 0);
+    plans.push(untold === undefined ? this.#unknown(text) : { ask: false, entry: tasksNotTold(text, null) });
     return plans;
   }
 
@@ -211,9 +300,13 @@ class Planner {
     // Without its tasks the array's number is all there is, and that would be the running ones too.
     if (isMeta(job) && tasksIn(job).length === 0)
       return { ask: false, entry: tasksNotTold(target, job.jobId) };
-    // A task's own number means exactly it; by N_T the answer would be that of the whole array (observed: 22.05, 24.11, 26.05).
-    const isOwn = job.arrayJobId !== 0 && !isMeta(job) && job.jobId !== job.arrayJobId;
-    return { ask: true, target, jobId: job.jobId, sent: isOwn ? String(job.jobId) : target };
+    const { jobId } = job;
+    // By N_T the answer would be that of the whole array (observed: 22.05, 24.11, 26.05), and KILL_JOB of 20.11 and 22.05 does not know the
+    // number of a task's own record (2017, observed).
+    if (job.arrayJobId !== 0 && !isMeta(job))
+      return { ask: true, target, jobId, how: { by: 'record', jobId } };
+    const by = job.hetJobId === 0 ? 'text' : 'named';
+    return { ask: true, target, jobId, how: { by, id: parseJobId(target) } };
   }
 
   #unknown(target: string): Plan {
@@ -223,10 +316,6 @@ class Planner {
   #refused(target: string, jobId: number | null, code: string): KilledJob {
     return answeredJob(target, jobId, errorNumber(code) ?? -1, 'refused', this.#protocol);
   }
-}
-
-function isComponent(job: JobRecord): boolean {
-  return job.hetJobId !== 0 && job.hetJobId !== job.jobId;
 }
 
 /** True for the record of an array's pending tasks. */
@@ -260,7 +349,7 @@ function pendingFirst(records: readonly JobRecord[]): JobRecord[] {
   return [...records.filter(isPending), ...records.filter((job) => !isPending(job))];
 }
 
-function tasksNotTold(target: string, jobId: number): KilledJob {
+function tasksNotTold(target: string, jobId: number | null): KilledJob {
   const message = 'Not sent: the controller did not tell which tasks are pending.';
   const code = 'SLURM_UNEXPECTED_MSG_ERROR';
   return { target, jobId, outcome: 'not-sent', number: null, code, message };

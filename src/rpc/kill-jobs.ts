@@ -20,8 +20,8 @@ import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
 import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
 import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
-import { type KilledJob, type KilledJobs, summary } from './kill-jobs-result.js';
-import { killByLookup, killByText, type Signalling } from './kill-jobs-singles.js';
+import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
+import { type Answered, killAsNamed, killByLookup, type Signalling } from './kill-jobs-singles.js';
 import { KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import type { Reply } from './reply.js';
@@ -31,9 +31,9 @@ export interface KillJobsOptions extends Omit<KillJobOptions, 'idempotent' | 'cr
   /** Jobs that have ended or are not known (any more) do not count against `outcome`. Their entries stay. Default false. */
   readonly idempotent?: boolean | undefined;
   /**
-   * Yes, scrontab jobs are meant as well. Any signal to one switches the user's scrontab line off. Without this they are left alone
-   * and listed as refused where jobs are looked up one by one; a controller of 23.11 or newer, which is asked for all at once, leaves
-   * them alone only if the cluster has `ScronParameters=explicit_scancel`.
+   * Yes, scrontab jobs are meant as well. Any signal to one switches the user's scrontab line off. Without this they are left alone and
+   * listed as refused; on a cluster with scrontab but without `ScronParameters=explicit_scancel` that takes a lookup in place of the one
+   * request for all.
    */
   readonly cron?: boolean | undefined;
   /** How many jobs are asked for at a time where each is asked for by itself, 1 to 64. Default 8. */
@@ -52,13 +52,14 @@ const DEFAULT_CONCURRENCY = 8;
 const MAX_CONCURRENCY = 64;
 
 export async function killJobs(
-  link: ControllerLink,
+  shared: ControllerLink,
   which: JobFilter | readonly JobId[],
   unixSignal: UnixSignal,
   options: KillJobsOptions,
   context: CallContext,
 ): Promise<KilledJobs> {
   const startedAt = performance.now();
+  const link = shared.counted();
   const { release } = link.setup;
   const filter = parseFilter(which);
   const signalling = signallingOf(unixSignal, options, link);
@@ -75,6 +76,7 @@ export async function killJobs(
     userId,
     peer: reply?.peer ?? null,
     protocol: release,
+    rpcs: link.exchanges,
     elapsedMs: performance.now() - startedAt,
   };
 }
@@ -97,7 +99,9 @@ interface Done {
 async function carryOut(link: ControllerLink, task: Task, context: CallContext): Promise<Done> {
   const { filter, userId, signalling } = task;
   if (filter.ids?.length === 0) return { jobs: [], rpc: null, reply: null };
-  if (!mayAskForAll(link, task)) {
+  // KILL_JOBS would switch the lines of scrontab jobs off: they have to be looked for.
+  const isCronSafe = signalling.options.cron === true || (await mayForgetCron(link, context));
+  if (!isCronSafe || !mayAskForAll(link, task)) {
     const { jobs, reply } = await killByLookup(link, filter, userId, signalling, context);
     return { jobs, rpc: 'REQUEST_KILL_JOB', reply };
   }
@@ -112,19 +116,24 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
   const isOurs = isIdsOnly(filter) && userId === null && user !== null;
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
-  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, context);
+  const named = new Set(plain?.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
+  const answered = new Map(
+    jobs.flatMap((job) => (named.has(job.jobId ?? -1) ? [[job.jobId as number, job]] : [])),
+  );
+  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, answered, context);
   return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
 }
 
-/**
- * Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard, which the link asks
- * without telling it SlurmUser. So SlurmUser's way to everybody's jobs is the lookup.
- */
+/** Where there are no scrontab jobs, or the controller leaves those alone that are not meant. */
+async function mayForgetCron(link: ControllerLink, context: CallContext): Promise<boolean> {
+  return (await link.clusterFacts(context)).scrontab !== 'open';
+}
+
+/** Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard. */
 function mayAskForAll(link: ControllerLink, { identity, userId, signalling }: Task): boolean {
   if (messageTypeNumber('REQUEST_KILL_JOBS', link.setup.release) === null) return false;
   if (signalling.options.sibling !== undefined || identity.uid === null) return false;
-  if (identity.uid === 0 || userId === identity.uid) return true;
-  return userId === null && !isPrivileged(identity);
+  return isPrivileged(identity) || userId === null || userId === identity.uid;
 }
 
 /** What KILL_JOBS takes for another job, or cannot be matched with its answer. */
@@ -152,15 +161,20 @@ async function killOneByOne(
   link: ControllerLink,
   ids: readonly ParsedJobId[],
   signalling: Signalling,
+  answered: Answered,
   context: CallContext,
 ): Promise<KilledJob[]> {
   if (ids.length === 0) return [];
   try {
     const filter = { ...NO_FILTER, ids };
-    return (await killByLookup(link, filter, null, signalling, context)).jobs;
+    return (await killByLookup(link, filter, null, signalling, context, answered)).jobs;
   } catch (error) {
     if (!isSlurmError(error)) throw error;
-    return killByText(link, ids, signalling, context);
+    // Without a lookup it is not known whether a component's leader, which was asked for already, reached it.
+    const isCovered = ({ kind, jobId }: ParsedJobId) => kind === 'het-component' && answered.has(jobId);
+    const entries = ids.filter(isCovered).map(({ text }) => perhapsSignalled(text, error));
+    const rest = ids.filter((id) => !isCovered(id));
+    return [...entries, ...(await killAsNamed(link, rest, signalling, context))];
   }
 }
 

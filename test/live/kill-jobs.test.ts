@@ -6,6 +6,7 @@
  */
 import { expect, test } from 'vitest';
 import type { KilledJob, KilledJobs } from '../../src/rpc/index.js';
+import { Actor } from './support/actor.js';
 import { describeLive, type Live } from './support/live.js';
 
 for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
@@ -57,7 +58,7 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
       const bobs = await held('bob', '--job-name=sim');
       const killed = await kill('alice', { name: 'sim' });
       expect(killed).toMatchObject({ outcome: 'accepted', rpc, userId: cluster.users.alice.uid });
-      expect(killed.jobs.map(({ jobId }) => jobId).sort()).toEqual(mine);
+      expect(new Set(killed.jobs.map(({ jobId }) => jobId))).toEqual(new Set(mine));
       for (const id of mine) expect(await cluster.jobState(id)).toBe('CANCELLED');
       for (const id of [other, bobs]) expect(await cluster.jobState(id)).toBe('PENDING');
       const again = await kill('alice', { name: 'sim' });
@@ -66,6 +67,41 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
       await kill('alice', [other]);
       await kill('bob', [bobs]);
       await stillAnswers(live());
+    });
+
+    test("SlurmUser's filter means anybody's jobs", async () => {
+      const { cluster } = live();
+      const theirs = [await held('alice', '--job-name=anyone'), await held('bob', '--job-name=anyone')];
+      const slurm = await Actor.start(cluster.users.slurm, { conf: cluster.slurmConf });
+      try {
+        const { value } = await slurm.call('killJobs', [{ name: 'anyone' }], { protocol: release });
+        // First contact; the lookup and one for each job, or one for both.
+        const rpcs = release < '23.11' ? 4 : 2;
+        expect(value).toMatchObject({ outcome: 'accepted', rpc, userId: null, rpcs });
+        expect(new Set(value.jobs.map(({ jobId }: KilledJob) => jobId))).toEqual(new Set(theirs));
+      } finally {
+        await slurm.stop();
+      }
+      for (const id of theirs) expect(await cluster.jobState(id)).toBe('CANCELLED');
+      await stillAnswers(live());
+    });
+
+    test('a component named beside its leader gets the signal once', async () => {
+      const { cluster, output, waitForFile } = live();
+      const program =
+        "trap 'echo $SLURM_PROCID >> twice.out' USR1; touch twice.$SLURM_PROCID; while :; do sleep 0.1; done";
+      const script = `srun --het-group=0,1 sh -c "${program.replaceAll('$', '\\$')}"`;
+      const id = await cluster.submit(script, { user: 'alice', sbatchArgs: ['-n1', ':', '-n1'] });
+      for (const name of ['twice.0', 'twice.1']) await waitForFile(name);
+      const killed = await kill('alice', [id, `${id}+1`], 'SIGUSR1');
+      expect(brief(killed)).toEqual({ [id]: 'accepted 0', [`${id}+1`]: 'accepted 0' });
+      const heard = async () => (await output('twice.out')).trim().split('\n').sort();
+      await cluster.waitFor(async () => (await heard()).length >= 2, 20_000, 'the signals');
+      // A second one would have been sent before this one, which arrives after it.
+      await kill('alice', [id], 'SIGUSR1');
+      await cluster.waitFor(async () => (await heard()).length >= 4, 20_000, 'the next signals');
+      expect(await heard()).toEqual(['0', '0', '1', '1']);
+      await kill('alice', [id]);
     });
 
     test('tasks of an array, and the rest of it', async () => {

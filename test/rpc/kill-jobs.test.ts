@@ -14,7 +14,7 @@ import type { JobRecord } from '../../src/protocol/messages/job-record.js';
 import type { JobFilter, KilledJobs, KillJobsOptions } from '../../src/rpc/index.js';
 import { exampleOf, settled } from '../support/description.js';
 import { fromHex, goldenReplies, releaseOfProtocol, toHex } from '../support/golden.js';
-import { FakeAuth } from './support/fake-auth.js';
+import { FakeAuth, SLURM_USER } from './support/fake-auth.js';
 import { noStrayTrouble } from './support/leaks.js';
 import { type Answer, answering, rc, reply, replyOf, silence } from './support/replies.js';
 import { ScriptedPeer } from './support/scripted-peer.js';
@@ -128,6 +128,16 @@ async function controller({ release = '24.11', responses = [], records = [], sin
     await connection.send(jobInfo(release, near));
     connection.finish();
   };
+  const ofUser: Answer = async (connection, request) => {
+    const { userId } = decodeBody('REQUEST_JOB_USER_INFO', release, request.frame.body);
+    await connection.send(
+      jobInfo(
+        release,
+        records.filter((one) => one.userId === userId),
+      ),
+    );
+    connection.finish();
+  };
   const peer = await ScriptedPeer.listen(
     answering(
       {
@@ -136,6 +146,7 @@ async function controller({ release = '24.11', responses = [], records = [], sin
           : {}),
         REQUEST_JOB_INFO: own.info ?? jobInfo(release, records),
         REQUEST_JOB_INFO_SINGLE: look,
+        REQUEST_JOB_USER_INFO: own.info ?? ofUser,
         REQUEST_KILL_JOB: own.single ?? single,
       },
       release,
@@ -187,6 +198,7 @@ describe.each(BULK)('one KILL_JOBS in %s', (release) => {
       userId: null,
       peer: c.peer.peer,
       protocol: release,
+      rpcs: 2,
       elapsedMs: expect.any(Number),
     });
   });
@@ -406,7 +418,7 @@ describe("somebody else's jobs", () => {
     const killed = await c.client.killJobs({ user: BOB });
     expect(brief(killed)).toEqual(['8 refused 2002']);
     expect(killed).toMatchObject({ outcome: 'refused', rpc: 'REQUEST_KILL_JOB', userId: BOB });
-    expect(c.asked()).toEqual(['REQUEST_JOB_INFO', 'REQUEST_KILL_JOB']);
+    expect(c.asked()).toEqual(['REQUEST_JOB_USER_INFO', 'REQUEST_KILL_JOB']);
   });
 
   it('by a process whose uid is not known: ids one by one, filters only with a user', async () => {
@@ -425,11 +437,26 @@ describe("somebody else's jobs", () => {
     }
   });
 
-  it('of SlurmUser, who may signal them: one by one', async () => {
-    vi.spyOn(process, 'geteuid').mockReturnValue(64030);
-    await using c = await controller({ records: [job(7), job(8, { userId: BOB })] });
-    expect(await c.client.killJobs({ name: 'sim' })).toMatchObject({ outcome: 'accepted', userId: null });
-    expect(c.texts.sort()).toEqual(['7', '8']);
+  it('of SlurmUser, who may signal them: one KILL_JOBS without a user, as long as it is SlurmUser who asks', async () => {
+    const euid = vi.spyOn(process, 'geteuid').mockReturnValue(SLURM_USER);
+    await using c = await controller({ responses: [{ job: 7 }, { job: 8 }] });
+    for (const which of [{ name: 'sim' }, { user: BOB }, [7, 8]]) {
+      expect(await c.client.killJobs(which)).toMatchObject({ outcome: 'accepted', rpc: 'REQUEST_KILL_JOBS' });
+      const { userId } = c.bulkRecord().record;
+      expect(userId).toBe('user' in which ? BOB : NO_VAL);
+    }
+    // The same client, another uid: the next call is that of an ordinary user.
+    euid.mockReturnValue(ALICE);
+    await c.client.killJobs({ name: 'sim' });
+    expect(c.bulkRecord().record).toMatchObject({ userId: ALICE });
+  });
+
+  it('of one who would be SlurmUser elsewhere: where SlurmUser is not known, nobody is', async () => {
+    vi.spyOn(process, 'geteuid').mockReturnValue(SLURM_USER);
+    await using c = await controller({ responses: [{ job: 7 }] });
+    const client = clientOf([c.peer.endpoint], { release: '24.11', slurmUser: null, trusted: null });
+    await client.killJobs({ name: 'sim' });
+    expect(c.bulkRecord().record).toMatchObject({ userId: SLURM_USER });
   });
 });
 
@@ -441,6 +468,37 @@ describe('what KILL_JOBS would get wrong', () => {
     expect(brief(killed)).toEqual(['7 accepted 0', '5+1 accepted 0', '5+9 refused 2017']);
     expect(c.bulkRecord().record.jobsArray).toEqual(['7']);
     expect(c.texts.sort()).toEqual(['5+1', '5+9']);
+  });
+
+  it('het components whose leader is in it are not signalled again', async () => {
+    const records = [job(5, { hetJobId: 5 }), job(6, { hetJobId: 5, hetJobOffset: 1 })];
+    for (const [number, outcome] of [
+      [0, 'accepted'],
+      [2021, 'unknown'],
+    ] as const) {
+      await using c = await controller({
+        responses: [{ job: 5, number }],
+        records,
+        singles: { '5+9': 2017 },
+      });
+      const killed = await c.client.killJobs([5, '5+1', '5+0', '5+9'], 'USR1');
+      expect(brief(killed)).toEqual([
+        `5 ${outcome} ${number}`,
+        `5+1 ${outcome} ${number}`,
+        `5+0 ${outcome} ${number}`,
+        '5+9 refused 2017',
+      ]);
+      expect(c.texts).toEqual(['5+9']);
+    }
+    // Where no lookup can be had, nobody knows whether there is such a component.
+    const info = rc(2002, { release: '24.11' });
+    await using c = await controller({ responses: [{ job: 5 }], info });
+    expect(brief(await c.client.killJobs([5, '5+1', '7+1'], 'USR1'))).toEqual([
+      '5 accepted 0',
+      '5+1 unknown null',
+      '7+1 accepted 0',
+    ]);
+    expect(c.texts).toEqual(['7+1']);
   });
 
   it('nothing but het components: no KILL_JOBS at all', async () => {
@@ -536,12 +594,12 @@ describe.each(SINGLES)('lookup and singles in %s', (release) => {
       userId: ALICE,
       unixSignal: 15,
     });
-    const body = c.peer.connections.find(({ request }) => request?.name === 'REQUEST_JOB_INFO')?.request
+    // Of a user no more than that user's jobs are asked for.
+    const body = c.peer.connections.find(({ request }) => request?.name === 'REQUEST_JOB_USER_INFO')?.request
       ?.frame.body;
-    expect(decodeBody('REQUEST_JOB_INFO', release, body ?? expect.fail())).toMatchObject({
-      lastUpdate: 0n,
+    expect(decodeBody('REQUEST_JOB_USER_INFO', release, body ?? expect.fail())).toEqual({
       showFlags: 1,
-      jobIds: null,
+      userId: ALICE,
     });
     const last = c.peer.connections.filter(({ request }) => request?.name === 'REQUEST_KILL_JOB').at(-1);
     expect(decodeBody('REQUEST_KILL_JOB', release, last?.request?.frame.body ?? expect.fail())).toMatchObject(
@@ -638,6 +696,51 @@ describe('lookup and singles', () => {
     ]);
   });
 
+  it('a component beside its leader does not get the signal twice: the answer for the leader is its own', async () => {
+    const records = [
+      job(5, { hetJobId: 5 }),
+      job(6, { hetJobId: 5, hetJobOffset: 1 }),
+      job(7, { hetJobId: 5, hetJobOffset: 2, jobState: 3 }),
+    ];
+    for (const [ids, texts, entries] of [
+      [['5+1', 6, 5], ['5'], ['5+1 accepted 0', '6 accepted 0', '5 accepted 0']],
+      [[5, '5+0'], ['5'], ['5 accepted 0', '5+0 accepted 0']],
+      [['5+1', '5+0'], ['5+0'], ['5+1 accepted 0', '5+0 accepted 0']],
+      [
+        ['5+1', 6],
+        ['5+1', '6'],
+        ['5+1 accepted 0', '6 accepted 0'],
+      ],
+      [[5, '5+2'], ['5'], ['5 accepted 0', '5+2 refused 2021']],
+    ] as const) {
+      await using c = await controller({ release, records });
+      expect(brief(await c.client.killJobs([...ids], 'USR1'))).toEqual(entries);
+      expect(c.texts.sort()).toEqual(texts);
+    }
+    await using c = await controller({ release, records, singles: { 5: 2002 } });
+    expect(brief(await c.client.killJobs([5, '5+1']))).toEqual(['5 refused 2002', '5+1 refused 2002']);
+  });
+
+  it('a leader that is not asked for, having ended in part, does not keep its component from it', async () => {
+    const records = [job(5, { hetJobId: 5, name: 'other' }), job(6, { hetJobId: 5, hetJobOffset: 1 })];
+    await using c = await controller({ release, records });
+    expect(brief(await c.client.killJobs({ ids: [5, 6], name: 'sim' }))).toEqual([
+      '5 refused 2172',
+      '6 accepted 0',
+    ]);
+  });
+
+  it('tasks among those that nobody tells are not said to be unknown', async () => {
+    const records = [
+      job(40, { arrayJobId: 4, arrayTaskId: 0 }),
+      job(4, { arrayJobId: 4, jobState: 0, arrayTaskStr: null }),
+    ];
+    await using c = await controller({ release, records });
+    const killed = await c.client.killJobs(['4_[0-2]'], 9, { idempotent: true });
+    expect(brief(killed)).toEqual(['4_0 accepted 0', '4_[1-2] not-sent null']);
+    expect(killed.outcome).toBe('partial');
+  });
+
   it('a task that keeps the number of its array is named by its task; tasks nobody tells are not asked for', async () => {
     const records = [job(4, { arrayJobId: 4, arrayTaskId: 2 }), job(5, { arrayJobId: 5, jobState: 0 })];
     await using c = await controller({ release, records });
@@ -721,6 +824,43 @@ describe('lookup and singles', () => {
     const error = await c.client.killJobs([7], 9, { timeoutMs: 400 }).catch((reason) => reason);
     expect(error).toMatchObject({ name, outcome: 'not-sent', rpc: 'REQUEST_JOB_INFO' });
     expect(c.texts).toEqual([]);
+  });
+});
+
+describe('the number of exchanges', () => {
+  it('is one for each connection of the controller: first contact, request, look, lookup, singles', async () => {
+    const records = [job(7), job(8, { userId: BOB }), job(9, { hetJobId: 9 })];
+    const responses = [{ job: 7 }, { job: 8, number: 2172 }, { job: 9, number: 2021 }];
+    await using c = await controller({ responses, records, singles: { 8: 2021 } });
+    const first = await c.client.killJobs([7, 8, 9]);
+    expect(c.peer.requests).toEqual([
+      'REQUEST_PING',
+      'REQUEST_KILL_JOBS',
+      'REQUEST_JOB_INFO',
+      'REQUEST_JOB_INFO',
+      'REQUEST_KILL_JOB',
+      'REQUEST_JOB_INFO_SINGLE',
+    ]);
+    expect(first.rpcs).toBe(6);
+    // Of its own call alone, and without the contact that was made before.
+    const [second, third] = await Promise.all([c.client.killJobs([7, 8, 9]), c.client.killJobs([])]);
+    expect([second.rpcs, third.rpcs]).toEqual([5, 0]);
+  });
+
+  it('has those that failed, and those that were repeated when the controller said to wait', async () => {
+    let seen = 0;
+    const single: Answer = async (connection, request) => {
+      const { sjobId } = decodeBody('REQUEST_KILL_JOB', '22.05', request.frame.body);
+      if (sjobId === '8') return connection.drop();
+      await connection.send(rc(seen++ === 0 ? 1804 : 0));
+      connection.finish();
+    };
+    await using c = await controller({ release: '22.05', records: [job(7), job(8), job(9)], single });
+    const killed = await c.client.killJobs({ name: 'sim' }, 9, { concurrency: 1 });
+    expect(brief(killed)).toEqual(['7 accepted 0', '8 unknown null', '9 accepted 0']);
+    // Contact, lookup, 7 twice, 8, contact anew after the trouble, 9.
+    expect(killed.rpcs).toBe(7);
+    expect(c.peer.connections).toHaveLength(7);
   });
 });
 
@@ -808,6 +948,17 @@ describe('bad input: nothing is sent, and the error names the field', () => {
     [{ ids: ['5+1'], name: 'sim' }, 'ids'],
   ])('%j', async (which, field) => {
     await nothingSent(which, field, BAD);
+  });
+
+  it('more tasks than any array has, before they are counted out', async () => {
+    const many = Array.from({ length: 9_000 }, () => '0-4000000').join(',');
+    for (const id of [
+      '7_[0-4000001]',
+      '7_4000001',
+      '7_[0-4000000,0-4000000]',
+      `7_[${many.slice(0, 60_000 - 9)}]`,
+    ])
+      await nothingSent(['7_[1-2]', id], 'ids', 'SLURMWIRE_BAD_JOB_ID');
   });
 
   it('other things', async () => {
