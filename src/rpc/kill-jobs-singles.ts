@@ -199,7 +199,9 @@ class Planner {
     const ids = filter.ids ?? [];
     const numbers = (named: readonly ParsedJobId[]) => named.map(({ jobId }) => jobId);
     this.#named = new Set([...numbers(ids.filter(({ kind }) => kind === 'job')), ...answered.keys()]);
-    this.#namedByPart = new Set(numbers(ids.filter(({ jobId, text }) => text === `${jobId}+0`)));
+    // Otherwise the leader alone is refused.
+    const isWhole = options.wholeHetJob === true;
+    this.#namedByPart = new Set(numbers(ids.filter(({ jobId, text }) => isWhole && text === `${jobId}+0`)));
     this.#filter = filter;
     this.#uid = uid;
     this.#kills = signal === UNIX_SIGNALS.SIGKILL && options.batch !== true && options.stepsOnly !== true;

@@ -121,6 +121,14 @@ async function controller({ release = '24.11', responses = [], records = [], sin
     await connection.send(rc(singles[sjobId ?? ''] ?? 0, { release }));
     connection.finish();
   };
+  // A task by the number of its own record.
+  const record: Answer = async (connection, request) => {
+    const { stepId } = decodeBody('REQUEST_CANCEL_JOB_STEP', release, request.frame.body);
+    expect(stepId).toMatchObject({ stepId: NO_VAL, stepHetComp: NO_VAL });
+    texts.push(`#${stepId.jobId}`);
+    await connection.send(rc(singles[`#${stepId.jobId}`] ?? 0, { release }));
+    connection.finish();
+  };
   // A look by one id, as killJob takes it: the records that id stands for.
   const look: Answer = async (connection, request) => {
     const { jobId } = decodeBody('REQUEST_JOB_INFO_SINGLE', release, request.frame.body);
@@ -148,6 +156,7 @@ async function controller({ release = '24.11', responses = [], records = [], sin
         REQUEST_JOB_INFO_SINGLE: look,
         REQUEST_JOB_USER_INFO: own.info ?? ofUser,
         REQUEST_KILL_JOB: own.single ?? single,
+        REQUEST_CANCEL_JOB_STEP: record,
       },
       release,
     ),
@@ -378,7 +387,7 @@ describe("somebody else's jobs", () => {
       job(91, { ...bobs, arrayJobId: 9, arrayTaskId: 1 }),
       job(9, { ...bobs, arrayJobId: 9, arrayTaskStr: '0xC', jobState: 0 }),
     ];
-    const singles = { 8: 2002, 91: 2002, '9_[2-3]': 2002 };
+    const singles = { 8: 2002, '#91': 2002, '9_[2-3]': 2002 };
     await using c = await controller({ responses, records, singles });
     const killed = await c.client.killJobs([7, 8, 9]);
     expect(brief(killed)).toEqual([
@@ -390,7 +399,7 @@ describe("somebody else's jobs", () => {
     ]);
     expect(killed).toMatchObject({ outcome: 'partial', rpc: 'REQUEST_KILL_JOBS' });
     expect(c.bulkRecord().record).toMatchObject({ userId: ALICE, jobsArray: ['7', '8', '9'] });
-    expect(c.texts.sort()).toEqual(['8', '91', '9_[2-3]']);
+    expect(c.texts.sort()).toEqual(['#91', '8', '9_[2-3]']);
   });
 
   it('are asked for by their ids where they are hidden from lookups, or no lookup can be had', async () => {
@@ -629,7 +638,7 @@ describe.each(SINGLES)('lookup and singles in %s', (release) => {
       '7 accepted 0',
       '999 refused 2017',
     ]);
-    expect(c.texts.sort()).toEqual(['41', '4_[3-4]', '7', '999']);
+    expect(c.texts.sort()).toEqual(['#41', '4_[3-4]', '7', '999']);
     // Another signal is nothing for pending tasks; that is said without asking for a range that has one number for all.
     expect(brief(await c.client.killJobs([4], 'USR1'))).toEqual([
       '4_[3-5] refused 2020',
@@ -705,7 +714,6 @@ describe('lookup and singles', () => {
     for (const [ids, texts, entries] of [
       [['5+1', 6, 5], ['5'], ['5+1 accepted 0', '6 accepted 0', '5 accepted 0']],
       [[5, '5+0'], ['5'], ['5 accepted 0', '5+0 accepted 0']],
-      [['5+1', '5+0'], ['5+0'], ['5+1 accepted 0', '5+0 accepted 0']],
       [
         ['5+1', 6],
         ['5+1', '6'],
@@ -719,6 +727,17 @@ describe('lookup and singles', () => {
     }
     await using c = await controller({ release, records, singles: { 5: 2002 } });
     expect(brief(await c.client.killJobs([5, '5+1']))).toEqual(['5 refused 2002', '5+1 refused 2002']);
+    c.texts.length = 0;
+    expect(brief(await c.client.killJobs(['5+1', '5+0'], 'USR1'))).toEqual([
+      '5+1 accepted 0',
+      '5+0 not-sent null',
+    ]);
+    expect(c.texts).toEqual(['5+1']);
+    expect(brief(await c.client.killJobs(['5+1', '5+0'], 'USR1', { wholeHetJob: true }))).toEqual([
+      '5+1 accepted 0',
+      '5+0 accepted 0',
+    ]);
+    expect(c.texts).toEqual(['5+1', '5+0']);
   });
 
   it('a leader that is not asked for, having ended in part, does not keep its component from it', async () => {
@@ -747,7 +766,7 @@ describe('lookup and singles', () => {
     const killed = await c.client.killJobs({ name: 'sim' });
     expect(brief(killed)).toEqual(['5 not-sent null', '4_2 accepted 0']);
     // '4' would have been the whole array, and so would '5'.
-    expect(c.texts).toEqual(['4_2']);
+    expect(c.texts).toEqual(['#4']);
   });
 
   it('trouble with one job is its entry, and the others go on', async () => {
