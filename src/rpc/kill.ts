@@ -16,7 +16,7 @@ import { aimAt } from './aim.js';
 import { sluidTooOld } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
-import { lookAtJob } from './job-lookup.js';
+import { jobRecords, lookAtJob } from './job-lookup.js';
 import { killCronJob } from './kill-cron-job.js';
 import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { type Accepted, type AlreadyEnded, type Kill, orEnded, sendKill } from './kill-request.js';
@@ -45,7 +45,9 @@ export async function killJob(
   const target = parsed.text;
   switch (aim.at) {
     case 'text':
-      return killByText(link, parsed, signal, options, context);
+      return parsed.kind === 'job'
+        ? killByNumber(link, parsed, signal, options, context)
+        : killByText(link, parsed, signal, options, context);
     case 'record':
       return killRecord(link, { jobId: aim.job.jobId, target }, signal, options, context);
     case 'steps-of-cron-job': {
@@ -59,6 +61,31 @@ export async function killJob(
       throw nothingToSignal(`${target} is pending`, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link, { peer });
     }
   }
+}
+
+/**
+ * KILL_JOB of 20.11 and 22.05 does not know the number of an array task's own record (2017, observed; 26.05 does), which `squeue` and the task
+ * itself show: such a task is asked for once more, by its record.
+ */
+async function killByNumber(
+  link: ControllerLink,
+  job: ParsedJobId,
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<Accepted | AlreadyEnded> {
+  const answer = await killByText(link, job, signal, options, context).catch((error: unknown) => error);
+  const isUnknown = (answer as Partial<AlreadyEnded>).code === 'ESLURM_INVALID_JOB_ID';
+  if (isUnknown && options.sibling === undefined) {
+    // A look that fails leaves the answer as it is.
+    const records = await jobRecords(link, job, context).catch(() => []);
+    const task = records.find(({ jobId, arrayTaskId }) => jobId === job.jobId && arrayTaskId !== NO_VAL);
+    if (task !== undefined) {
+      return killRecord(link, { jobId: job.jobId, target: job.text }, signal, options, context);
+    }
+  }
+  if (answer instanceof Error) throw answer;
+  return answer as Accepted | AlreadyEnded;
 }
 
 /** All that the id text means to the controller, without a look at it before. The options have been checked. */

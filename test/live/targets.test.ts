@@ -30,6 +30,25 @@ for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
       await cluster.waitFor(async () => (await output(`heard.${task}`)) === 'USR1\n', 20_000, 'the signal');
       expect(await output(`heard.${task === first ? second : first}`)).toBe('');
 
+      // The same by the number that squeue shows for it, by a list and as a process.
+      for (const [verb, ...args] of [
+        ['killJob', task, 'SIGUSR1'],
+        ['killJobs', [`${id}_1`], 'SIGUSR1'],
+        ['kill', task, 'SIGUSR1'],
+        ['kill', `${id}_1`, 'SIGUSR1'],
+      ] as const) {
+        const before = await output(`heard.${task}`);
+        const { error, value } = await alice.call(verb, args as unknown as unknown[], options);
+        expect(error, verb).toBeUndefined();
+        expect(value).toMatchObject({ outcome: 'accepted' });
+        await cluster.waitFor(
+          async () => (await output(`heard.${task}`)) === `${before}USR1\n`,
+          20_000,
+          verb,
+        );
+      }
+      expect(await output(`heard.${task === first ? second : first}`)).toBe('');
+
       const pending = await alice.call('killJob', [`${id}_3`, 'SIGUSR1'], options);
       expect(pending.error).toMatchObject({ number: 2020, errno: 'EAGAIN', outcome: 'not-sent' });
       const { bob } = live();

@@ -105,6 +105,32 @@ describe('one task of an array', () => {
     expect(on.sent()).toEqual(['REQUEST_JOB_INFO_SINGLE', 'REQUEST_KILL_JOB']);
   });
 
+  it('by the number of its record, which controllers up to 22.05 do not know', async () => {
+    await using on = await scene({ jobs: [running], answers: { REQUEST_KILL_JOB: rc(2017) } });
+    for (const options of [{}, { idempotent: true }] as const) {
+      expect(await on.client.killJob(12, 'SIGUSR1', options)).toMatchObject({
+        outcome: 'accepted',
+        target: '12',
+        rpc: 'REQUEST_CANCEL_JOB_STEP',
+      });
+    }
+    expect(on.sent().slice(0, 3)).toEqual([
+      'REQUEST_KILL_JOB',
+      'REQUEST_JOB_INFO_SINGLE',
+      'REQUEST_CANCEL_JOB_STEP',
+    ]);
+    expect(on.steps()).toMatchObject([{ stepId: { jobId: 12, stepId: NO_VAL } }, {}]);
+  });
+
+  it('a number that the controller does not know stays unknown, also where the look fails', async () => {
+    for (const look of [rc(2017), rc(2002), jobRecordsReply([{ jobId: 12 }])]) {
+      const answers = { REQUEST_KILL_JOB: rc(2017), REQUEST_JOB_INFO_SINGLE: look };
+      await using on = await scene({ answers });
+      expect(await failureOf(on.client.killJob(12))).toMatchObject({ number: 2017, outcome: 'refused' });
+      expect(on.peer.count('REQUEST_CANCEL_JOB_STEP')).toBe(0);
+    }
+  });
+
   it('a lookup that fails: nothing was sent', async () => {
     await using on = await scene({ answers: { REQUEST_JOB_INFO_SINGLE: silence } });
     const error = await failureOf(on.client.killJob('10_3', 'SIGUSR1', { timeoutMs: 300 }));
