@@ -3,9 +3,18 @@ import type { JobId, StepTarget } from '../protocol/job-id.js';
 import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
-import { checkOptions, checkUid } from './check-options.js';
+import { badOption, checkOptions, checkUid } from './check-options.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
+import { dryRun } from './dry-run.js';
+import {
+  EXPLAIN_EXCHANGES,
+  EXPLAINABLE,
+  type ExplainableVerb,
+  type Explanation,
+  effectsOf,
+  explainedRequest,
+} from './explain.js';
 import {
   type JobControlAccepted,
   NOTIFY_EXCHANGES,
@@ -383,6 +392,51 @@ export class SlurmClient implements AsyncDisposable {
         return terminate(this.#link, terminatePlan(target, options), { idempotent, report }, context);
       }),
     );
+  }
+
+  /**
+   * What a call would do: which requests would go where, and which processes would get the signal. Sends lookups and nothing else.
+   *
+   * ```ts
+   * const { effects } = await slurm.explain('killJob', 1234, 'SIGUSR1', { batch: true });
+   * ```
+   *
+   * @param verb a verb that signals, or `suspend`, `resume`, `requeue`, `notify`. Of `terminate`, explain the rungs.
+   * @param args what the verb would be called with. `timeoutMs` of its options, default: twelve times MessageTimeout more than the verb's, is
+   * the budget of the explanation.
+   * @throws what the verb throws before it sends anything: a bad argument, or nothing there to signal.
+   */
+  explain<V extends ExplainableVerb>(verb: V, ...args: Parameters<SlurmClient[V]>): Promise<Explanation> {
+    const at = EXPLAINABLE[verb as ExplainableVerb];
+    if (!Object.hasOwn(EXPLAINABLE, verb)) {
+      const hint = `It explains ${Object.keys(EXPLAINABLE).join(', ')}.`;
+      return Promise.reject(badOption('verb', verb, 'cannot be explained', hint));
+    }
+    const given = (args as readonly unknown[])[at];
+    const { timeoutMs, signal } = (given ?? {}) as CallOptions;
+    const own = [timeoutMs, signal].every((one) => one === undefined) ? {} : { timeoutMs, signal };
+    return this.#run('explain', own, CALL_OPTIONS, 2 * EXPLAIN_EXCHANGES, async (context) => {
+      const startedAt = performance.now();
+      const { setup, noted } = dryRun(this.#link.setup);
+      const dry = new SlurmClient(setup, undefined);
+      const dryArgs: unknown[] = [...args];
+      while (dryArgs.length < at) dryArgs.push(undefined);
+      // What is no object is for the verb to refuse.
+      dryArgs[at] =
+        given === undefined || (typeof given === 'object' && given !== null)
+          ? { ...given, timeoutMs: undefined, signal: context.signal }
+          : given;
+      const call = dry[verb as ExplainableVerb] as (...all: unknown[]) => Promise<unknown>;
+      const result = (await call.apply(dry, dryArgs)) as { readonly nodes?: FanOut['nodes'] };
+      const effects = await effectsOf(this.#link, noted, result.nodes ?? [], context);
+      return {
+        verb,
+        requests: noted.map(explainedRequest),
+        effects,
+        protocol: this.#link.setup.release,
+        elapsedMs: performance.now() - startedAt,
+      };
+    });
   }
 
   /**

@@ -25,6 +25,8 @@ export interface ExchangeSetup {
   readonly trusted: TrustedUids;
   /** Largest reply accepted, in bytes. */
   readonly maxReplyBytes: number;
+  /** For explanations: what is answered here is not sent. `null` for what is. */
+  readonly instead?: ((request: Request) => Reply | null) | undefined;
 }
 
 /** One request. */
@@ -56,6 +58,8 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     protocol: request.release,
     repeatable: request.repeatable,
   };
+  const instead = setup.instead?.(request);
+  if (instead !== undefined && instead !== null) return instead;
   const progress: Progress = { phase: 'authenticate', sent: false };
   const startedAt = performance.now();
   let connection: Connection | undefined;

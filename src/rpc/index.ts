@@ -1,5 +1,6 @@
 export type { RequestOptions, SlurmClient } from './client.js';
 export { type ConnectOptions, connect } from './connect.js';
+export type { ExplainableVerb, ExplainedEffect, ExplainedRequest, Explanation } from './explain.js';
 export type { JobControlAccepted, NothingToDo } from './job-control.js';
 export type { JobControlOptions, RequeueOptions } from './job-control-options.js';
 export type { JobFilter, JobStateFilter } from './job-filter.js';

@@ -99,7 +99,8 @@ export function refusalOf(reply: Reply): { number: number; code: string } | null
   return { number, code: errorMeaning(number, reply.protocol).code };
 }
 
-function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean {
+/** True for a record that the id stands for. */
+export function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean {
   switch (kind) {
     case 'job':
       return found.jobId === jobId || found.arrayJobId === jobId || found.hetJobId === jobId;

@@ -142,19 +142,26 @@ function toDelivery(record: JobStepRecord): Delivery {
   // stepHetComp as in the record: slurmd finds a step by all three numbers. The sluid is not sent.
   const { jobId, stepId, stepHetComp } = record.stepId;
   return {
-    target: `${jobId}.${STEP_NAMES.get(stepId) ?? stepId}`,
+    target: stepName(record.stepId),
     stepId: { jobId, stepId, stepHetComp },
     flags: 0,
     nodes: nodesOf(record),
   };
 }
 
+/** A step as Slurm writes it, without the component of a het step. */
+export function stepName({ jobId, stepId }: Pick<StepId, 'jobId' | 'stepId'>): string {
+  return `${jobId}.${STEP_NAMES.get(stepId) ?? stepId}`;
+}
+
 const STEP_NAMES: ReadonlyMap<number, string> = new Map([
+  [SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, 'batch'],
   [SPECIAL_STEP_IDS.SLURM_EXTERN_CONT, 'extern'],
   [SPECIAL_STEP_IDS.SLURM_INTERACTIVE_STEP, 'interactive'],
 ]);
 
-function nodesOf({ nodes }: JobStepRecord): string[] {
+/** Nodes of a step, each once. */
+export function nodesOf({ nodes }: JobStepRecord): string[] {
   return [...new Set(expandHostlist(nodes ?? ''))];
 }
 
