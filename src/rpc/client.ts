@@ -60,6 +60,7 @@ import {
   FAN_OUT_OPTIONS,
   type FanOut,
   type FanOutOptions,
+  type NothingLeft,
   signalJob,
   signalJobStep,
   terminateJobStep,
@@ -187,7 +188,18 @@ export class SlurmClient implements AsyncDisposable {
    * refused, SlurmConnectionError, SlurmTimeoutError or SlurmAuthError where none did. SlurmServerError, `not-sent`, with `ESLURM_INVALID_JOB_ID`,
    * `ESLURM_JOB_PENDING` or `ESLURM_ALREADY_DONE` where there is nothing to signal; else as `killJob`.
    */
-  signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut> {
+  signalJob(
+    job: JobId,
+    unixSignal: UnixSignal,
+    options: FanOutOptions & { idempotent: true },
+  ): Promise<FanOut | NothingLeft>;
+  signalJob(
+    job: JobId,
+    unixSignal: UnixSignal,
+    options?: FanOutOptions & { idempotent?: false | undefined },
+  ): Promise<FanOut>;
+  signalJob(job: JobId, unixSignal: UnixSignal, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
+  signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
     return this.#run('signalJob', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
       signalJob(this.#link, job, unixSignal, options, context),
     );
@@ -202,7 +214,26 @@ export class SlurmClient implements AsyncDisposable {
    * @param options `timeoutMs` defaults to twelve times MessageTimeout.
    * @throws as `signalJob`.
    */
-  signalJobStep(step: StepTarget, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut> {
+  signalJobStep(
+    step: StepTarget,
+    unixSignal: UnixSignal,
+    options: FanOutOptions & { idempotent: true },
+  ): Promise<FanOut | NothingLeft>;
+  signalJobStep(
+    step: StepTarget,
+    unixSignal: UnixSignal,
+    options?: FanOutOptions & { idempotent?: false | undefined },
+  ): Promise<FanOut>;
+  signalJobStep(
+    step: StepTarget,
+    unixSignal: UnixSignal,
+    options?: FanOutOptions,
+  ): Promise<FanOut | NothingLeft>;
+  signalJobStep(
+    step: StepTarget,
+    unixSignal: UnixSignal,
+    options: FanOutOptions = {},
+  ): Promise<FanOut | NothingLeft> {
     return this.#run('signalJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
       signalJobStep(this.#link, step, unixSignal, options, context),
     );
@@ -215,7 +246,16 @@ export class SlurmClient implements AsyncDisposable {
    * @param options `timeoutMs` defaults to twelve times MessageTimeout.
    * @throws as `signalJob`.
    */
-  terminateJobStep(step: StepTarget, options: FanOutOptions = {}): Promise<FanOut> {
+  terminateJobStep(
+    step: StepTarget,
+    options: FanOutOptions & { idempotent: true },
+  ): Promise<FanOut | NothingLeft>;
+  terminateJobStep(
+    step: StepTarget,
+    options?: FanOutOptions & { idempotent?: false | undefined },
+  ): Promise<FanOut>;
+  terminateJobStep(step: StepTarget, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
+  terminateJobStep(step: StepTarget, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
     return this.#run('terminateJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
       terminateJobStep(this.#link, step, options, context),
     );

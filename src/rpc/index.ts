@@ -13,7 +13,7 @@ export type { ControllerPing } from './ping.js';
 export type { Killed, KilledTarget, KillTarget, PosixKillOptions } from './posix-kill.js';
 export type { Probe, ProbedJob, ProbedStep } from './probe.js';
 export type { Reply, ReplyOf } from './reply.js';
-export type { FanOut, FanOutOptions } from './signal.js';
+export type { FanOut, FanOutOptions, NothingLeft } from './signal.js';
 export { type TcpOptions, tcpTransport } from './tcp-transport.js';
 export type { PlannedRung, Rung, SignalledPart } from './terminate-ladder.js';
 export type { TerminateOptions } from './terminate-options.js';

@@ -42,7 +42,7 @@ export interface Accepted extends AnsweredKill {
 export interface AlreadyEnded extends AnsweredKill {
   /** `not-sent`: the controller told before anything was asked of it. */
   readonly outcome: 'refused' | 'unknown' | 'not-sent';
-  readonly code: 'ESLURM_ALREADY_DONE' | 'ESLURM_INVALID_JOB_ID';
+  readonly code: EndedCode;
   readonly number: number;
 }
 
@@ -111,7 +111,10 @@ export async function sendKill(
   );
 }
 
-function isEnded(code: string): code is AlreadyEnded['code'] {
+/** What `idempotent` makes a value of. */
+export type EndedCode = 'ESLURM_ALREADY_DONE' | 'ESLURM_INVALID_JOB_ID';
+
+export function isEnded(code: string): code is EndedCode {
   return code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID';
 }
 

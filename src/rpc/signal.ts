@@ -1,17 +1,18 @@
 /** `signalJob`, `signalJobStep`, `terminateJobStep`: straight to the slurmds, each of which answers for itself. */
 import type { CallContext } from '../protocol/authenticator.js';
-import type { JobId, StepTarget } from '../protocol/job-id.js';
+import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
 import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
-import { badOption } from './check-options.js';
+import { badOption, checkBoolean } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import { checkNodes, type FanOutSetup, fanOut, MAX_CONNECTIONS, type NodeAnswer } from './fan-out.js';
 import { fanOutFailed } from './fan-out-failure.js';
 import { MAX_TREE_WIDTH } from './forward-tree.js';
 import { CALL_OPTIONS, type CallOptions } from './kill-options.js';
+import { type EndedCode, isEnded } from './kill-request.js';
 import { Limiter } from './limiter.js';
 import { nodeAddresses } from './node-addresses.js';
 import {
@@ -42,8 +43,26 @@ export interface FanOut {
   readonly elapsedMs: number;
 }
 
+/** With `idempotent`: there was nothing left to signal. */
+export interface NothingLeft {
+  /** `not-sent`: the controller said so. `refused`: all nodes did. */
+  readonly outcome: 'not-sent' | 'refused';
+  readonly code: EndedCode;
+  readonly number: number;
+  readonly target: string;
+  readonly unixSignal: number;
+  readonly rpc: FanOut['rpc'];
+  readonly protocol: Release;
+  /** What the nodes said, where they were asked. */
+  readonly nodes: readonly NodeResult[];
+  /** Milliseconds, lookups included. */
+  readonly elapsedMs: number;
+}
+
 /** Options of the calls that go to the slurmds. */
 export interface FanOutOptions extends CallOptions {
+  /** Resolve with a {@link NothingLeft} in place of rejecting when the job has finished or there is no such job or step (any more). Default false. */
+  readonly idempotent?: boolean | undefined;
   /**
    * `direct`: every slurmd is contacted by this client. `tree`: the first of each branch passes it on, as Slurm's own tools do; forwarders
    * in trouble may send twice. `auto` (default): directly up to 32 nodes, else by the tree. Dynamic nodes, and those with an address of their own from
@@ -56,6 +75,7 @@ export interface FanOutOptions extends CallOptions {
 
 export const FAN_OUT_OPTIONS = [
   ...CALL_OPTIONS,
+  'idempotent',
   'fanOut',
   'treeWidth',
 ] as const satisfies (keyof FanOutOptions)[];
@@ -73,9 +93,9 @@ export async function signalJob(
   unixSignal: UnixSignal,
   options: FanOutOptions,
   context: CallContext,
-): Promise<FanOut> {
+): Promise<FanOut | NothingLeft> {
   const signal = unixSignalNumber(unixSignal);
-  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal } as const;
+  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal, target: parseJobId(job).text } as const;
   return deliver(link, order, () => jobDeliveries(link, job, signal, context), options, context);
 }
 
@@ -85,8 +105,9 @@ export async function signalJobStep(
   unixSignal: UnixSignal,
   options: FanOutOptions,
   context: CallContext,
-): Promise<FanOut> {
-  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal: unixSignalNumber(unixSignal) } as const;
+): Promise<FanOut | NothingLeft> {
+  const signal = unixSignalNumber(unixSignal);
+  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal, target: parseStepId(step).text } as const;
   return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
 }
 
@@ -95,13 +116,15 @@ export async function terminateJobStep(
   step: StepTarget,
   options: FanOutOptions,
   context: CallContext,
-): Promise<FanOut> {
-  const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal: UNIX_SIGNALS.SIGKILL } as const;
+): Promise<FanOut | NothingLeft> {
+  const { SIGKILL: signal } = UNIX_SIGNALS;
+  const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal, target: parseStepId(step).text } as const;
   return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
 }
 
 /** Before anything is asked of anybody. */
-function checkFanOutOptions({ fanOut: strategy, treeWidth }: FanOutOptions): void {
+function checkFanOutOptions({ fanOut: strategy, treeWidth, idempotent }: FanOutOptions): void {
+  checkBoolean('idempotent', idempotent);
   if (strategy !== undefined && !['auto', 'direct', 'tree'].includes(strategy))
     throw badOption('fanOut', strategy, 'is none of auto, direct, tree');
   if (treeWidth === undefined) return;
@@ -112,11 +135,34 @@ function checkFanOutOptions({ fanOut: strategy, treeWidth }: FanOutOptions): voi
 
 interface Order {
   readonly rpc: FanOut['rpc'];
+  /** As it was named. */
+  readonly target: string;
   readonly signal: number;
 }
 
 /** Finds out who gets what, sends it, and makes one result or error of the answers. */
 async function deliver(
+  link: ControllerLink,
+  order: Order,
+  plan: () => Promise<SignalPlan>,
+  options: FanOutOptions,
+  context: CallContext,
+): Promise<FanOut | NothingLeft> {
+  const startedAt = performance.now();
+  try {
+    return await deliverOrThrow(link, order, plan, options, context);
+  } catch (error) {
+    if (options.idempotent !== true || !isSlurmError(error)) throw error;
+    const { code, number, outcome, nodes = [] } = error;
+    if (!isEnded(code) || number === undefined || (outcome !== 'not-sent' && outcome !== 'refused'))
+      throw error;
+    const { rpc, target, signal: unixSignal } = order;
+    const elapsedMs = performance.now() - startedAt;
+    return { outcome, code, number, target, unixSignal, rpc, protocol: link.setup.release, nodes, elapsedMs };
+  }
+}
+
+async function deliverOrThrow(
   link: ControllerLink,
   { rpc, signal }: Order,
   plan: () => Promise<SignalPlan>,

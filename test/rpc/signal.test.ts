@@ -869,6 +869,37 @@ describe('credentials', () => {
   );
 });
 
+describe('idempotent', () => {
+  test('what has ended or is not there is a value; what is pending is not', async () => {
+    const jobs: FakeJob[] = [{ jobId: 7, jobState: COMPLETE }, { jobId: 8, jobState: PENDING }, { jobId: 9 }];
+    await inWorld({ jobs, steps: [] }, async ({ client, slurmds }) => {
+      const options = { idempotent: true } as const;
+      expect(await client.signalJob(7, 10, options)).toMatchObject({
+        outcome: 'not-sent',
+        code: 'ESLURM_ALREADY_DONE',
+        number: 2021,
+        target: '7',
+        unixSignal: 10,
+        rpc: 'REQUEST_SIGNAL_TASKS',
+        nodes: [],
+      });
+      expect(await client.signalJobStep('9.3', 10, options)).toMatchObject({
+        outcome: 'not-sent',
+        code: 'ESLURM_INVALID_JOB_ID',
+        target: '9.3',
+      });
+      expect(await client.terminateJobStep('404.0', options)).toMatchObject({
+        code: 'ESLURM_INVALID_JOB_ID',
+        unixSignal: 9,
+        rpc: 'REQUEST_TERMINATE_TASKS',
+      });
+      expect(await failureOf(client.signalJob(8, 10, options))).toMatchObject({ code: 'ESLURM_JOB_PENDING' });
+      expect(await failureOf(client.signalJob(7, 10))).toMatchObject({ code: 'ESLURM_ALREADY_DONE' });
+      expect(slurmds.received).toEqual([]);
+    });
+  });
+});
+
 describe('options and arguments: refused before anything is asked', () => {
   const bad = [
     ['fanOut', { fanOut: 'Tree' }],
@@ -880,7 +911,7 @@ describe('options and arguments: refused before anything is asked', () => {
     ['treeWidth', { treeWidth: Number.NaN }],
     ['treewidth', { treewidth: 16 }],
     ['batch', { batch: true }],
-    ['idempotent', { idempotent: true }],
+    ['idempotent', { idempotent: 1 }],
     ['timeoutMs', { timeoutMs: 0 }],
     ['signal', { signal: 'SIGUSR1' }],
   ] as const;
