@@ -6,14 +6,12 @@ import type { UnixSignal } from '../protocol/unix-signal.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
-import { dryRun } from './dry-run.js';
 import {
   EXPLAIN_EXCHANGES,
   EXPLAINABLE,
   type ExplainableVerb,
   type Explanation,
-  effectsOf,
-  explainedRequest,
+  explain,
 } from './explain.js';
 import {
   type JobControlAccepted,
@@ -93,8 +91,8 @@ export class SlurmClient implements AsyncDisposable {
   #closed = false;
 
   /** @internal Use `connect()`. */
-  constructor(setup: LinkSetup, timeoutMs: number | undefined) {
-    this.#link = new ControllerLink(setup);
+  constructor(setup: LinkSetup | ControllerLink, timeoutMs: number | undefined) {
+    this.#link = setup instanceof ControllerLink ? setup : new ControllerLink(setup);
     this.#timeoutMs = timeoutMs;
   }
 
@@ -442,41 +440,31 @@ export class SlurmClient implements AsyncDisposable {
    * ```
    *
    * @param verb a verb that signals, or `suspend`, `resume`, `requeue`, `notify`. Of `terminate`, explain the rungs.
-   * @param args what the verb would be called with. `timeoutMs` of its options, default: twelve times MessageTimeout more than the verb's, is
-   * the budget of the explanation.
-   * @throws what the verb throws before it sends anything: a bad argument, or nothing there to signal.
+   * @param args what the verb would be called with. `timeoutMs` of its options is the budget of the explanation, and defaults to 24 times
+   * MessageTimeout: give more for hundreds of jobs.
+   * @throws what the verb throws before it sends anything, a bad argument or nothing there to signal; SlurmError of a lookup. Always `not-sent`.
    */
   explain<V extends ExplainableVerb>(verb: V, ...args: Parameters<SlurmClient[V]>): Promise<Explanation> {
-    const at = EXPLAINABLE[verb as ExplainableVerb];
     if (!Object.hasOwn(EXPLAINABLE, verb)) {
       const hint = `It explains ${Object.keys(EXPLAINABLE).join(', ')}.`;
       return Promise.reject(badOption('verb', verb, 'cannot be explained', hint));
     }
-    const given = (args as readonly unknown[])[at];
+    const at = EXPLAINABLE[verb as ExplainableVerb];
+    const given: unknown = (args as readonly unknown[])[at];
     const { timeoutMs, signal } = (given ?? {}) as CallOptions;
-    const own = [timeoutMs, signal].every((one) => one === undefined) ? {} : { timeoutMs, signal };
-    return this.#run('explain', own, CALL_OPTIONS, 2 * EXPLAIN_EXCHANGES, async (context) => {
-      const startedAt = performance.now();
-      const { setup, noted } = dryRun(this.#link.setup);
-      const dry = new SlurmClient(setup, undefined);
-      const dryArgs: unknown[] = [...args];
-      while (dryArgs.length < at) dryArgs.push(undefined);
-      // What is no object is for the verb to refuse.
-      dryArgs[at] =
-        given === undefined || (typeof given === 'object' && given !== null)
-          ? { ...given, timeoutMs: undefined, signal: context.signal }
-          : given;
-      const call = dry[verb as ExplainableVerb] as (...all: unknown[]) => Promise<unknown>;
-      const result = (await call.apply(dry, dryArgs)) as { readonly nodes?: FanOut['nodes'] };
-      const effects = await effectsOf(this.#link, noted, result.nodes ?? [], context);
-      return {
-        verb,
-        requests: noted.map(explainedRequest),
-        effects,
-        protocol: this.#link.setup.release,
-        elapsedMs: performance.now() - startedAt,
-      };
-    });
+    return this.#run('explain', { timeoutMs, signal }, CALL_OPTIONS, EXPLAIN_EXCHANGES, (context) =>
+      explain(this.#link, verb, context, (link) => {
+        const dry = new SlurmClient(link, undefined);
+        const call = dry[verb as ExplainableVerb] as (...all: unknown[]) => Promise<unknown>;
+        const dryArgs: unknown[] = [...args];
+        while (dryArgs.length < at) dryArgs.push(undefined);
+        // What is no object is for the verb to refuse. Its time is what is left of the explanation's.
+        const isObject = given === undefined || (typeof given === 'object' && given !== null);
+        const left = Math.max(1, context.remainingMs());
+        dryArgs[at] = isObject ? { ...given, timeoutMs: left } : given;
+        return call.apply(dry, dryArgs);
+      }),
+    );
   }
 
   /**

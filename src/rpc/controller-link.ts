@@ -73,6 +73,11 @@ export class ControllerLink {
     return new ControllerLink(this.setup, this.#learned);
   }
 
+  /** A link that shares what has been learned about the cluster, and goes another way. */
+  through(setup: LinkSetup): ControllerLink {
+    return new ControllerLink(setup, this.#learned);
+  }
+
   /** Exchanges begun through this link, first contacts and those that failed included. */
   get exchanges(): number {
     return this.#exchanges;

@@ -26,7 +26,7 @@ export interface ExchangeSetup {
   /** Largest reply accepted, in bytes. */
   readonly maxReplyBytes: number;
   /** For explanations: what is answered here is not sent. `null` for what is. */
-  readonly instead?: ((request: Request) => Reply | null) | undefined;
+  readonly instead?: ((request: Request) => Promise<Reply> | null) | undefined;
 }
 
 /** One request. */
@@ -43,6 +43,8 @@ export interface Request {
   readonly repeatable: boolean;
   /** What a slurmd is to pass on, made by `forward-tree.ts`; only slurmds forward. */
   readonly forward?: HeaderInput['forward'];
+  /** Name of the node whose slurmd it is for. */
+  readonly node?: string;
 }
 
 /**
@@ -58,8 +60,8 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     protocol: request.release,
     repeatable: request.repeatable,
   };
-  const instead = setup.instead?.(request);
-  if (instead !== undefined && instead !== null) return instead;
+  const instead = setup.instead?.(request) ?? null;
+  if (instead !== null) return instead;
   const progress: Progress = { phase: 'authenticate', sent: false };
   const startedAt = performance.now();
   let connection: Connection | undefined;

@@ -189,8 +189,9 @@ class FanOutRun {
       return await this.#limiter.run(async () => {
         const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);
         try {
-          const request = forward === undefined ? this.#request : { ...this.#request, forward };
-          this.#noteReply(branch, await exchange(this.#setup, { ...request, endpoint }, deadline));
+          const request = { ...this.#request, endpoint, node: branch.root };
+          const whole = forward === undefined ? request : { ...request, forward };
+          this.#noteReply(branch, await exchange(this.#setup, whole, deadline));
           return null;
         } finally {
           deadline.dispose();

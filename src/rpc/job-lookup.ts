@@ -108,17 +108,18 @@ export function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): b
       return found.arrayJobId === jobId;
     case 'sluid':
       return true;
-    case 'array-task': {
-      const task = text.slice(text.indexOf('_') + 1);
-      return found.arrayJobId === jobId && tasksOf(found).some((own) => String(own) === task);
-    }
-    case 'array-tasks': {
-      const ranges = text.slice(text.indexOf('[') + 1, -1);
-      return found.arrayJobId === jobId && tasksOf(found).some((own) => isInRanges(own, ranges));
-    }
+    case 'array-task':
+    case 'array-tasks':
+      return found.arrayJobId === jobId && tasksMeant(found, text).length > 0;
     case 'het-component':
       return found.hetJobId === jobId && `${jobId}+${found.hetJobOffset}` === text;
   }
+}
+
+/** Those of a record's array tasks that the text `N_T` or `N_[T-U]` names. */
+export function tasksMeant(found: JobRecord, text: string): number[] {
+  const ranges = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
+  return tasksOf(found).filter((task) => isInRanges(task, ranges));
 }
 
 /** The array tasks a record stands for: its own, or those that have not been split off yet and are all pending. */

@@ -32,6 +32,9 @@ export interface FakeJob {
   readonly restartCnt?: number;
   readonly cronspec?: string | null;
   readonly nodes?: string | null;
+  readonly name?: string;
+  /** Told from 25.11 on. */
+  readonly sluid?: bigint;
 }
 
 export interface FakeStep {
@@ -80,6 +83,20 @@ export class FakeController implements AsyncDisposable {
               [job.jobId, job.arrayJobId, job.hetJobId].includes(jobId),
             );
             return found.length === 0 ? rc(2017, details) : jobInfoReply(found, release);
+          }),
+          REQUEST_JOB_INFO: lookup('REQUEST_JOB_INFO', (body) => {
+            const { jobIds } = decodeBody('REQUEST_JOB_INFO', release, body);
+            return jobInfoReply(
+              this.jobs.filter(({ jobId }) => jobIds?.includes(jobId) ?? true),
+              release,
+            );
+          }),
+          REQUEST_JOB_USER_INFO: lookup('REQUEST_JOB_USER_INFO', (body) => {
+            const asked = decodeBody('REQUEST_JOB_USER_INFO', release, body).userId;
+            return jobInfoReply(
+              this.jobs.filter(({ userId }) => userId === asked),
+              release,
+            );
           }),
           REQUEST_JOB_STEP_INFO: lookup('REQUEST_JOB_STEP_INFO', (body) => {
             const { jobId, stepId } = decodeBody('REQUEST_JOB_STEP_INFO', release, body).stepId;
@@ -146,7 +163,7 @@ export function jobInfoReply(jobs: readonly FakeJob[], release: Release): Uint8A
     batchFlag: 0,
     batchHost: null,
     ...job,
-    stepId: { sluid: 0n, jobId: job.jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
+    stepId: { sluid: job.sluid ?? 0n, jobId: job.jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
   }));
   const list = records('RESPONSE_JOB_INFO', 'jobs', own, release);
   const record = built('RESPONSE_JOB_INFO', { jobs: list }, release);
