@@ -30,8 +30,8 @@ import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import type { NotedRequest } from './dry-run.js';
 import type { ExplainedEffect } from './explain.js';
-import { type CheckedFilter, fits, taskId } from './job-filter.js';
-import { isMeant, tasksMeant } from './job-lookup.js';
+import { type CheckedFilter, fits, hasTasks, hasTooManyTasks, taskId, tasksOf } from './job-filter.js';
+import { tasksMeant } from './job-lookup.js';
 import type { JobTables } from './job-tables.js';
 import { nameOf } from './kill-jobs-singles.js';
 import { nodesOf, stepName } from './signal-plan.js';
@@ -86,10 +86,13 @@ type Kill = MessageRecord<'REQUEST_KILL_JOB'>;
 async function ofKillJob(dry: DryRun, record: Kill): Promise<Look[]> {
   const id = parseJobId(record.sjobId ?? '');
   const found = recordsOfSluid(await dry.tables.jobs(id), id);
-  if (found.length === 0) return [unknown(id.text)];
+  // A text with a task that no array can have is not read at all.
+  if (found.length === 0 || (hasTasks(id) && hasTooManyTasks(id))) return [unknown(id.text)];
   const [one] = found;
-  if (one === undefined || one.hetJobId === 0)
-    return found.map((job) => () => ofJob(dry, job, record, id.text));
+  if (one === undefined || one.hetJobId === 0) {
+    const looks = found.map((job) => () => ofJob(dry, job, record, id.text));
+    return [...looks, ...tasksMissing(id, found)];
+  }
   const leader = found.find((job) => !isComponent(job));
   // A sluid is one record; it stands for the others only where it is the leader's.
   const isAlone =
@@ -98,6 +101,14 @@ async function ofKillJob(dry: DryRun, record: Kill): Promise<Look[]> {
   if (id.kind !== 'sluid' && isJobPending(one.jobState))
     return [refused(about(one), 'ESLURM_NOT_WHOLE_HET_JOB')];
   return [() => ofJob(dry, one, record)];
+}
+
+/** Tasks that an id names and the array does not have. */
+function tasksMissing(id: ParsedJobId, found: readonly JobRecord[]): ExplainedEffect[] {
+  if (!hasTasks(id)) return [];
+  const there = new Set(found.flatMap((job) => tasksMeant(job, id.text)));
+  const missing = tasksOf(id).filter((task) => !there.has(task));
+  return missing.length === 0 ? [] : [unknown(taskId(id.jobId, missing).text)];
 }
 
 /** A lookup by sluid answers with the whole array or het job. */
@@ -160,7 +171,10 @@ async function ofKillJobs(dry: DryRun, record: MessageRecord<'REQUEST_KILL_JOBS'
     meant.push(...fitting.filter(isOfUser).map((job) => ({ job })));
   }
   for (const id of ids) {
-    for (const job of (await tables.jobs(id)).filter((one) => isMeant(one, id))) {
+    const found = await tables.jobs(id);
+    // What is not there at all is told by the verb.
+    if (found.length > 0) looks.push(...tasksMissing(id, found));
+    for (const job of found) {
       // Finished comes first. What the user filter keeps out is either told as that or asked for by itself.
       if (isJobFinished(job.jobState))
         looks.push(refused(about(job, nameIn(job, id.text)), 'ESLURM_ALREADY_DONE'));

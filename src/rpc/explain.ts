@@ -37,7 +37,7 @@ export interface ExplainedEffect {
    * - `cancelled`: it has no processes, or none that are not being ended already, and leaves the queue.
    * - `nothing`: Slurm accepts, and no process gets anything.
    * - `refused`: Slurm, or this library from what Slurm told, says `code`.
-   * - `not-sent`: these nodes are not asked, for the reason in `code`.
+   * - `not-sent`: it, or these nodes of it, would not be asked, for the reason in `code`.
    */
   readonly effect: 'signalled' | 'ended' | 'cancelled' | 'nothing' | 'refused' | 'not-sent';
   /**

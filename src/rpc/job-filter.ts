@@ -204,13 +204,17 @@ export function tasksOf(id: ParsedJobId): number[] {
   return [...tasks].sort((a, b) => a - b);
 }
 
-/** Ranges that overlap are counted each: what is refused is the work, before any of it is done. */
 function checkTasks(id: ParsedJobId): void {
+  if (hasTooManyTasks(id)) throw tooManyTasks(id.text);
+}
+
+/** True for tasks that no array has. Ranges that overlap are counted each: what is refused is the work, before any of it is done. */
+export function hasTooManyTasks(id: ParsedJobId): boolean {
   let count = 0;
-  for (const [low, high, step] of rangesOf(id)) {
+  return rangesOf(id).some(([low, high, step]) => {
     count += Math.floor((high - low) / step) + 1;
-    if (high >= MAX_TASKS || count > MAX_TASKS) throw tooManyTasks(id.text);
-  }
+    return high >= MAX_TASKS || count > MAX_TASKS;
+  });
 }
 
 function rangesOf({ text }: ParsedJobId): (readonly [low: number, high: number, step: number])[] {
