@@ -71,6 +71,26 @@ describeLive(
       const signal = (name: string, how: object) =>
         alice.call('signalJobStep', [`${id}.0`, name, how], options);
 
+      // What is going to happen: the whole tree, and nobody twice.
+      const { value: explained } = await alice.call(
+        'explain',
+        ['signalJobStep', `${id}.0`, 'USR1', {}],
+        options,
+      );
+      const told = explained.requests.map(
+        ({ node, forwardedTo }: { node: string; forwardedTo: string[] }) => ({
+          root: node,
+          below: forwardedTo,
+        }),
+      );
+      expect(told).toEqual(branches);
+      expect(explained.effects).toMatchObject([
+        { target: `${id}.0`, effect: 'signalled', processes: 'step' },
+      ]);
+      const [{ nodes: reached }] = explained.effects;
+      expect([...reached].sort()).toEqual([...names].sort());
+      expect(await heard('USR1', 0)).toEqual([]);
+
       const all = await signal('USR1', {});
       expect(all.error).toBeUndefined();
       expect(all.value).toMatchObject({ outcome: 'accepted', ended: [] });
@@ -80,9 +100,9 @@ describeLive(
           ...branch.below.map((node) => [node, 'accepted', branch.root]),
         ]),
       );
-      expect(await heard('USR1', NODES)).toEqual([...names].sort());
-      // First contact, two lookups, and the roots, where 64 nodes are signalled.
-      expect(all.connections).toBe(3 + WIDTH);
+      expect(await heard('USR1', NODES)).toEqual([...reached].sort());
+      // Two lookups, and the roots, where 64 nodes are signalled.
+      expect(all.connections).toBe(2 + explained.requests.length);
 
       // A root, then a forwarder below another, then a leaf below a third; what is down stays down.
       const down: string[] = [];
