@@ -618,6 +618,21 @@ describe('many jobs', () => {
     expect(await effectsOf({ release, jobs }, 'killJobs', { name: 'nobody' })).toEqual([]);
   });
 
+  it('what is looked at twice is asked for once', async () => {
+    await inWorld({ release: '24.11', jobs }, async (client, controller) => {
+      await client.explain('killJobs', [7], 'SIGUSR1');
+      expect(controller.count('REQUEST_JOB_INFO_SINGLE')).toBe(1);
+    });
+  });
+
+  it.each(['22.05', '24.11'] as const)('nobody there, in %s', async (release) => {
+    expect(await effectsOf({ release, jobs }, 'kill', -99, 9)).toEqual(['refused 99 ESLURM_INVALID_JOB_ID']);
+    const error = await inWorld({ release, jobs: [] }, (client) =>
+      failureOf(client.explain('kill', -1, 9, { broad: true })),
+    );
+    expect(error).toMatchObject({ code: 'ESLURM_INVALID_JOB_ID', errno: 'ESRCH', outcome: 'not-sent' });
+  });
+
   it('none at all', async () => {
     expect(await explained({ jobs }, 'killJobs', [])).toMatchObject({ requests: [], effects: [] });
   });
@@ -717,6 +732,7 @@ describe('what cannot be explained', () => {
       [slow('REQUEST_JOB_INFO_SINGLE'), ['killJob', 7, 10, { timeoutMs: 200 }]],
       [slow('REQUEST_JOB_STEP_INFO'), ['killJob', 7, 10, { timeoutMs: 200 }]],
       [slow('REQUEST_JOB_INFO'), ['killJobs', { name: 'a' }, 9, { timeoutMs: 200 }]],
+      [slow('REQUEST_JOB_INFO'), ['kill', -1, 9, { broad: true, timeoutMs: 200 }]],
     ] as const) {
       const error = await inWorld(given, (client) => failureOf(explain(client, call)));
       expect(error).toMatchObject({ code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT', outcome: 'not-sent' });
