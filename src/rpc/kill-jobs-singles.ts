@@ -230,7 +230,7 @@ function isComponent(job: JobRecord): boolean {
 }
 
 /** True for the record of an array's pending tasks. */
-function isMeta(job: JobRecord): boolean {
+export function isMeta(job: JobRecord): boolean {
   return job.arrayJobId !== 0 && job.arrayTaskId === NO_VAL;
 }
 
@@ -244,7 +244,8 @@ export function nameOf(job: JobRecord): string {
   return isComponent(job) ? `${job.hetJobId}+${job.hetJobOffset}` : String(job.jobId);
 }
 
-function tasksIn(job: JobRecord): number[] {
+/** The tasks a record stands for. */
+export function tasksIn(job: JobRecord): number[] {
   if (!isMeta(job)) return [job.arrayTaskId];
   const mask = /^0x([0-9A-Fa-f]+)$/.exec(job.arrayTaskStr ?? '')?.[1] ?? '';
   const tasks: number[] = [];
@@ -263,7 +264,7 @@ function pendingFirst(records: readonly JobRecord[]): JobRecord[] {
 function tasksNotTold(target: string, jobId: number): KilledJob {
   const message = 'Not sent: the controller did not tell which tasks are pending.';
   const code = 'SLURM_UNEXPECTED_MSG_ERROR';
-  return { target, jobId, outcome: 'not-sent', number: null, code, message };
+  return { target, jobId, outcome: 'not-sent', number: null, errno: 'EPROTO', code, message };
 }
 
 function lookupFailed(reply: Reply, rpc: string): Error {
