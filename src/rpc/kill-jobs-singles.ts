@@ -1,4 +1,4 @@
-/** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a KILL_JOB of its own. */
+/** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a request of its own. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
 import type { ParsedJobId } from '../protocol/job-id.js';
@@ -13,7 +13,7 @@ import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
 import { refusalOf } from './job-lookup.js';
-import { killJob } from './kill.js';
+import { killJob, killRecord } from './kill.js';
 import { paced } from './kill-jobs-pace.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
@@ -30,7 +30,8 @@ export interface Signalling {
 
 /** A job to ask for, or what is known of it without asking. */
 type Plan =
-  | { readonly ask: true; readonly target: string; readonly jobId: number | null; readonly sent: string }
+  | { readonly ask: true; readonly target: string; readonly jobId: number | null; readonly by: 'text' }
+  | { readonly ask: true; readonly target: string; readonly jobId: number; readonly by: 'record' }
   | { readonly ask: false; readonly entry: KilledJob };
 
 /**
@@ -96,14 +97,19 @@ function carryOut(
 
 function askFor(
   link: ControllerLink,
-  { target, jobId, sent }: Plan & { ask: true },
+  plan: Plan & { ask: true },
   { signal, options, limiter }: Signalling,
   context: CallContext,
 ): Promise<KilledJob> {
+  const { target, jobId } = plan;
+  const kill = () =>
+    plan.by === 'record'
+      ? killRecord(link, plan, signal, options, context)
+      : killJob(link, target, signal, options, context);
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await paced(() => killJob(link, sent, signal, options, context), context);
+      await paced(kill, context);
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;
@@ -113,7 +119,7 @@ function askFor(
 }
 
 function asNamed({ text, kind, jobId }: ParsedJobId): Plan {
-  return { ask: true, target: text, jobId: kind === 'job' ? jobId : null, sent: text };
+  return { ask: true, target: text, jobId: kind === 'job' ? jobId : null, by: 'text' };
 }
 
 /** Goes through the records once for each id, or once for the filter. */
@@ -211,9 +217,9 @@ class Planner {
     // Without its tasks the array's number is all there is, and that would be the running ones too.
     if (isMeta(job) && tasksIn(job).length === 0)
       return { ask: false, entry: tasksNotTold(target, job.jobId) };
-    // A task's own number means exactly it; by N_T the answer would be that of the whole array (observed: 22.05, 24.11, 26.05).
-    const isOwn = job.arrayJobId !== 0 && !isMeta(job) && job.jobId !== job.arrayJobId;
-    return { ask: true, target, jobId: job.jobId, sent: isOwn ? String(job.jobId) : target };
+    // By N_T the answer would be that of the whole array (observed: 22.05, 24.11, 26.05), by its own number 2017 (22.05).
+    const isTask = job.arrayJobId !== 0 && !isMeta(job);
+    return { ask: true, target, jobId: job.jobId, by: isTask ? 'record' : 'text' };
   }
 
   #unknown(target: string): Plan {

@@ -380,7 +380,7 @@ async function signalGroup(
     const looked = { record: first, target: nameOf(first), peer };
     return [await signalRecord(link, looked, order, context)];
   }
-  if (signal !== 0) return (await killJobs(link, [job.text], signal, options, context)).jobs;
+  if (signal !== 0) return named((await killJobs(link, [job.text], signal, options, context)).jobs, records);
 
   // They have one owner, so one question answers for all.
   const asked = records.find(({ jobState }) => !isJobFinished(jobState)) ?? first;
@@ -411,6 +411,17 @@ function membersOf(
   }
   if (wanted.size > 0) members.push({ target: taskId(jobId, [...wanted]).text, record: null });
   return members;
+}
+
+/** A bulk answer calls the pending tasks of an array by the array's number, which would be all of it. */
+function named(targets: readonly KilledTarget[], records: readonly JobRecord[]): readonly KilledTarget[] {
+  const metas = new Map(records.filter(isMeta).map((record) => [record.jobId, record]));
+  return targets.map((one) => {
+    const meta = metas.get(one.jobId ?? 0);
+    return meta !== undefined && one.target === String(meta.arrayJobId)
+      ? { ...one, target: nameOf(meta) }
+      : one;
+  });
 }
 
 /** A het job by its leader alone, where that is there. */
@@ -446,8 +457,8 @@ async function signalEverything(
   const others = jobs.filter((job) => !alone.includes(job)).map(nameOf);
   const killed = others.length === 0 ? [] : (await killJobs(link, others, signal, options, context)).jobs;
   const signalling = { signal, options, limiter: new Limiter(ALONE_AT_A_TIME) };
-  const named = alone.map((job) => parseJobId(nameOf(job)));
-  return [...killed, ...(await killByText(link, named, signalling, context))];
+  const ids = alone.map((job) => parseJobId(nameOf(job)));
+  return [...named(killed, jobs), ...(await killByText(link, ids, signalling, context))];
 }
 
 const ALONE_AT_A_TIME = 8;

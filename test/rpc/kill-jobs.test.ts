@@ -121,6 +121,13 @@ async function controller({ release = '24.11', responses = [], records = [], sin
     await connection.send(rc(singles[sjobId ?? ''] ?? 0, { release }));
     connection.finish();
   };
+  const byRecord: Answer = async (connection, request) => {
+    const { stepId } = decodeBody('REQUEST_CANCEL_JOB_STEP', release, request.frame.body);
+    expect(stepId).toMatchObject({ stepId: NO_VAL, stepHetComp: NO_VAL });
+    texts.push(`record ${stepId.jobId}`);
+    await connection.send(rc(singles[stepId.jobId] ?? 0, { release }));
+    connection.finish();
+  };
   // A look by one id, as killJob takes it: the records that id stands for.
   const look: Answer = async (connection, request) => {
     const { jobId } = decodeBody('REQUEST_JOB_INFO_SINGLE', release, request.frame.body);
@@ -137,6 +144,7 @@ async function controller({ release = '24.11', responses = [], records = [], sin
         REQUEST_JOB_INFO: own.info ?? jobInfo(release, records),
         REQUEST_JOB_INFO_SINGLE: look,
         REQUEST_KILL_JOB: own.single ?? single,
+        REQUEST_CANCEL_JOB_STEP: byRecord,
       },
       release,
     ),
@@ -378,7 +386,7 @@ describe("somebody else's jobs", () => {
     ]);
     expect(killed).toMatchObject({ outcome: 'partial', rpc: 'REQUEST_KILL_JOBS' });
     expect(c.bulkRecord().record).toMatchObject({ userId: ALICE, jobsArray: ['7', '8', '9'] });
-    expect(c.texts.sort()).toEqual(['8', '91', '9_[2-3]']);
+    expect(c.texts.sort()).toEqual(['8', '9_[2-3]', 'record 91']);
   });
 
   it('are asked for by their ids where they are hidden from lookups, or no lookup can be had', async () => {
@@ -571,7 +579,7 @@ describe.each(SINGLES)('lookup and singles in %s', (release) => {
       '7 accepted 0',
       '999 refused 2017',
     ]);
-    expect(c.texts.sort()).toEqual(['41', '4_[3-4]', '7', '999']);
+    expect(c.texts.sort()).toEqual(['4_[3-4]', '7', '999', 'record 41']);
     // Another signal is nothing for pending tasks; that is said without asking for a range that has one number for all.
     expect(brief(await c.client.killJobs([4], 'USR1'))).toEqual([
       '4_[3-5] refused 2020',
@@ -644,7 +652,7 @@ describe('lookup and singles', () => {
     const killed = await c.client.killJobs({ name: 'sim' });
     expect(brief(killed)).toEqual(['5 not-sent null', '4_2 accepted 0']);
     // '4' would have been the whole array, and so would '5'.
-    expect(c.texts).toEqual(['4_2']);
+    expect(c.texts).toEqual(['record 4']);
   });
 
   it('trouble with one job is its entry, and the others go on', async () => {

@@ -20,9 +20,11 @@ setInterval(() => {
   lastTick = performance.now();
 }, 10).unref();
 
-process.on('message', async (/** @type {any} */ { id, client, options, method, args }) => {
+process.on('message', async (/** @type {any} */ { id, client, options, method, args, environment }) => {
   longestPauseMs = 0;
   lastTick = performance.now();
+  for (const name of ['SLURM_JOB_ID', 'SLURM_CLUSTER_NAME']) delete process.env[name];
+  Object.assign(process.env, environment);
   try {
     const { mungeSocket, ...plain } = options;
     const key = `${client} ${JSON.stringify(options)}`;
