@@ -22,7 +22,7 @@ const EVERYWHERE = [
   'replay',
   'recorded',
   'package',
-  'live/kill-job',
+  'live/kill-job.test',
 ].map((part) => `test/${part}`);
 const vitestArguments = split < 0 ? EVERYWHERE : process.argv.slice(split + 1);
 const own = process.versions.node.split('.')[0];

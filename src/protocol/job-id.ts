@@ -77,11 +77,14 @@ export function parseJobId(given: JobId, field = 'job'): ParsedJobId {
   if (typeof given === 'string') return parseJobText(given, bad);
   if (typeof given !== 'object' || given === null)
     throw bad('it is neither a number, a string nor an object');
-  const { jobId, arrayTaskId, arrayTasks, hetJobOffset } = given;
+  const { jobId, arrayTaskId, arrayTasks, hetJobOffset, ...more } = given;
   const parts = [arrayTaskId, arrayTasks, hetJobOffset].filter((part) => part !== undefined);
   if (parts.length > 1)
     throw bad('it may name an array task, array tasks or a het component, but only one of them');
   const number = plain(jobId, bad).jobId;
+  // A step taken for its job would be the whole job.
+  const [foreign] = Object.keys(more);
+  if (foreign !== undefined) throw bad(`it has a ${showValue(foreign)}, which no job has`);
   if (arrayTaskId !== undefined) return parseJobText(`${number}_${wholeNumber(arrayTaskId, bad)}`, bad);
   if (arrayTasks !== undefined)
     return parseJobText(`${number}_${arrayTasks === '*' ? '*' : `[${arrayTasks}]`}`, bad);

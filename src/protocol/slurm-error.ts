@@ -31,6 +31,8 @@ export interface JobPart {
   readonly code: string;
   /** The server's text, or what the number means. */
   readonly message: string;
+  /** Where the number alone does not tell what is known of this part. */
+  readonly outcome?: Exclude<Outcome, 'partial'> | undefined;
 }
 
 /** What every {@link SlurmError} may carry beside its message. */

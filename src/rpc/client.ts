@@ -47,6 +47,7 @@ import {
   type Killed,
   type KillTarget,
   kill,
+  type OwnJob,
   POSIX_KILL_EXCHANGES,
   POSIX_KILL_OPTIONS,
   type PosixKillOptions,
@@ -372,21 +373,23 @@ export class SlurmClient implements AsyncDisposable {
    * | target | means |
    * |---|---|
    * | `1234`, `'1234_7'`, `'1234+1'`, `'1234.0'` | one job, array task, component or step. The number of an array or a het leader is refused |
-   * | `0` | the job this process runs in (`SLURM_JOB_ID`) |
-   * | `-1234`, `'1234_*'`, `'1234_[1-5]'` | the array or heterogeneous job 1234 as a group, tasks of an array |
+   * | `0` | the job this process runs in (`SLURM_JOB_ID`, `SLURM_CLUSTER_NAME`): one array task, but a het job whole |
+   * | `-1234`, `'1234_*'`, `'1234_[1-5]'` | the array or heterogeneous job 1234 as a group, tasks of an array. Any other job is a group of its own |
    * | `-1` | every job of the caller (root and SlurmUser: every job) but the one this process runs in. Only with `broad` |
    *
-   * Signal 0 reaches no process. The controller is asked whether the caller may signal the job; up to 24.11 it denies it to operators, who may.
+   * Signal 0 reaches no process and switches no scrontab line off. The controller is asked whether the caller may signal the job, which it logs
+   * where the answer is no; up to 24.11 it denies it to operators, who may. Pending and suspended jobs are there, finished ones are not (ESRCH).
    *
    * @param unixSignal name or number, Linux numbering, or 0.
-   * @param options as `killJob`, and `broad`. `timeoutMs` defaults to twelve times MessageTimeout.
+   * @param options as `killJob`, and `broad`; to a step, none that says what is done to a job. Scrontab jobs are signalled as by `killJob`.
+   * `timeoutMs` defaults to twelve times MessageTimeout.
    * @returns when at least one job or step has taken it, as kill(2) has it: `targets` tells of each.
    * @throws SlurmUsageError with `errno` EINVAL, or ESRCH for 0 outside of a job; SlurmServerError with EPERM, ESRCH or EAGAIN when none
-   * took it, `parts` telling of each; else as `killJob`.
+   * took it, of a group with `parts` that tell of each; else as `killJob`.
    */
   kill(target: KillTarget, unixSignal: UnixSignal | 0, options: PosixKillOptions = {}): Promise<Killed> {
     return this.#run('kill', options, POSIX_KILL_OPTIONS, POSIX_KILL_EXCHANGES, (context) =>
-      kill(this.#link, target, unixSignal, options, process.env.SLURM_JOB_ID, context),
+      kill(this.#link, target, unixSignal, options, ownJob(), context),
     );
   }
 
@@ -529,6 +532,12 @@ export class SlurmClient implements AsyncDisposable {
       this.#inFlight.delete(running);
     }
   }
+}
+
+/** Read anew each time, as a program may change its environment. */
+function ownJob(): OwnJob {
+  const { SLURM_JOB_ID: jobId, SLURM_CLUSTER_NAME: clusterName } = process.env;
+  return { jobId, clusterName };
 }
 
 function closedClient(): SlurmUsageError {

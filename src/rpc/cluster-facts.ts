@@ -13,6 +13,8 @@ export interface ClusterFacts {
   readonly scrontab: 'none' | 'guarded' | 'open';
   /** A signal to any component of a heterogeneous job is one to all of them. */
   readonly wholeHetJob: boolean;
+  /** ClusterName in lower case, where it is known. */
+  readonly clusterName?: string | undefined;
 }
 
 export function clusterFacts(scronParameters: string, schedulerParameters: string): ClusterFacts {
@@ -31,5 +33,7 @@ export async function askClusterFacts(link: ControllerLink, context: CallContext
   const record = { lastUpdate: 0n };
   const reply = await lookUp(link, { name: 'REQUEST_BUILD_INFO', record, repeatable: true }, context);
   if (reply.name !== 'RESPONSE_BUILD_INFO') return UNTOLD;
-  return clusterFacts(reply.record.scronParams ?? '', reply.record.schedParams ?? '');
+  const { scronParams, schedParams, clusterName } = reply.record;
+  const facts = clusterFacts(scronParams ?? '', schedParams ?? '');
+  return { ...facts, clusterName: clusterName?.toLowerCase() };
 }

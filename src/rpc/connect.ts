@@ -159,9 +159,9 @@ function checkMethods(field: string, value: unknown, methods: readonly string[])
 }
 
 function clusterOf(config: SlurmConfig | null): ClusterFacts | null {
-  const { scronParameters, schedulerParameters } = config ?? {};
+  const { scronParameters, schedulerParameters, clusterName } = config ?? {};
   if (scronParameters === undefined || schedulerParameters === undefined) return null;
-  return clusterFacts(scronParameters, schedulerParameters);
+  return { ...clusterFacts(scronParameters, schedulerParameters), clusterName: clusterName ?? undefined };
 }
 
 function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | null): readonly Endpoint[] {

@@ -81,8 +81,13 @@ export async function lookUp<N extends MessageName>(
   call: ControllerCall<N>,
   context: CallContext,
 ): Promise<Reply> {
+  return asLookup(link.call(call, context));
+}
+
+/** What {@link lookUp} says of a call, said of any work that is no more than a question. */
+export async function asLookup<T>(work: Promise<T>): Promise<T> {
   try {
-    return await link.call(call, context);
+    return await work;
   } catch (error) {
     if (!isSlurmError(error) || error.outcome === 'not-sent') throw error;
     // The hint of a deadline is about a request that may have been acted on.

@@ -130,7 +130,15 @@ function toEntry(response: Response, known: ReadonlyMap<number, JobRecord>, prot
   const jobId = realJobId === NO_VAL ? null : realJobId;
   if (siblingName !== null) {
     const message = `It belongs to cluster ${showValue(siblingName)}: ask the controller of that one.`;
-    return { target, jobId, outcome: 'unknown', number, code: 'SLURMWIRE_REROUTED', message };
+    return {
+      target,
+      jobId,
+      outcome: 'unknown',
+      number,
+      errno: 'EREMOTE',
+      code: 'SLURMWIRE_REROUTED',
+      message,
+    };
   }
   if (number === 0) return answeredJob(target, jobId, 0, 'accepted', protocol);
   const isRefused = number === FILTER_MISMATCH || isCertain(response, known, protocol);
@@ -198,7 +206,7 @@ function silentEntry(
   if (leader !== undefined) return { ...toEntry(leader, known, protocol), target: text, jobId };
   const message = 'The controller took the request and did not say what became of it.';
   const code = 'SLURM_COMMUNICATIONS_RECEIVE_ERROR';
-  return { target: text, jobId: null, outcome: 'unknown', number: null, code, message };
+  return { target: text, jobId: null, outcome: 'unknown', number: null, errno: 'EIO', code, message };
 }
 
 function nameOf({ id }: Response): string {

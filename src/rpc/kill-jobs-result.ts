@@ -16,6 +16,8 @@ export interface KilledJob {
   readonly outcome: Exclude<Outcome, 'partial'>;
   /** Slurm's number, 0 for success; `null` where there was no answer. */
   readonly number: number | null;
+  /** POSIX name of the nearest errno, such as `EPERM`; `null` for success. */
+  readonly errno: string | null;
   /** Name of the number, or the code of the trouble; `null` for success. */
   readonly code: string | null;
   /** One sentence; `null` for success. */
@@ -64,32 +66,41 @@ export function answeredJob(
   protocol: Release,
   said: string | null = null,
 ): KilledJob {
-  if (number === 0) return { target, jobId, outcome, number, code: null, message: null };
+  if (number === 0) return { target, jobId, outcome, number, errno: null, code: null, message: null };
   const meaning = errorMeaning(number, protocol);
-  const { code } = meaning;
+  const { code, errno } = meaning;
   const text = code === 'ESLURM_JOB_SIGNAL_FAILED' ? 'The job does not fit the filter.' : meaning.text;
   const message = said === null ? text : `${text} The controller said ${showValue(said)}.`;
-  return { target, jobId, outcome, number, code, message };
+  return { target, jobId, outcome, number, errno, code, message };
 }
 
 /** The entry of a job whose call went wrong. */
 export function failedJob(target: string, jobId: number | null, error: SlurmError): KilledJob {
-  const { outcome, number = null, code, message } = error;
+  const { outcome, number = null, errno, code, message } = error;
   // No single call says `partial`; if one ever did, `unknown` is what is left of it.
-  return { target, jobId, outcome: outcome === 'partial' ? 'unknown' : outcome, number, code, message };
+  return {
+    target,
+    jobId,
+    outcome: outcome === 'partial' ? 'unknown' : outcome,
+    number,
+    errno,
+    code,
+    message,
+  };
 }
 
 /** The entry of a het component that was not asked for by itself, since its leader was named too. */
 export function perhapsSignalled(target: string, error: SlurmError): KilledJob {
   const message = `Its leader was asked for; whether that reached it is not known: ${error.summary}`;
-  return { target, jobId: null, outcome: 'unknown', number: null, code: error.code, message };
+  const { errno, code } = error;
+  return { target, jobId: null, outcome: 'unknown', number: null, errno, code, message };
 }
 
 /** The entry of a job that nothing was sent for, since the call had ended. */
 export function unsentJob(target: string, jobId: number | null, reason: unknown): KilledJob {
-  const code = isSlurmError(reason) ? reason.code : 'SLURMWIRE_ABORTED';
+  const { code, errno } = isSlurmError(reason) ? reason : { code: 'SLURMWIRE_ABORTED', errno: 'ECANCELED' };
   const why = isSlurmError(reason) ? reason.message : 'the call ended';
-  return { target, jobId, outcome: 'not-sent', number: null, code, message: `Not sent: ${why}.` };
+  return { target, jobId, outcome: 'not-sent', number: null, errno, code, message: `Not sent: ${why}.` };
 }
 
 const ENDED: ReadonlySet<string | null> = new Set(['ESLURM_ALREADY_DONE', 'ESLURM_INVALID_JOB_ID']);

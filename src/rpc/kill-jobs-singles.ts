@@ -1,4 +1,4 @@
-/** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a KILL_JOB of its own. */
+/** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a request of its own. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
 import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
@@ -321,7 +321,7 @@ class Planner {
 }
 
 /** True for the record of an array's pending tasks. */
-function isMeta(job: JobRecord): boolean {
+export function isMeta(job: JobRecord): boolean {
   return job.arrayJobId !== 0 && job.arrayTaskId === NO_VAL;
 }
 
@@ -335,7 +335,8 @@ export function nameOf(job: JobRecord): string {
   return isComponent(job) ? `${job.hetJobId}+${job.hetJobOffset}` : String(job.jobId);
 }
 
-function tasksIn(job: JobRecord): number[] {
+/** The tasks a record stands for. */
+export function tasksIn(job: JobRecord): number[] {
   if (!isMeta(job)) return [job.arrayTaskId];
   const mask = /^0x([0-9A-Fa-f]+)$/.exec(job.arrayTaskStr ?? '')?.[1] ?? '';
   const tasks: number[] = [];
@@ -354,7 +355,7 @@ function pendingFirst(records: readonly JobRecord[]): JobRecord[] {
 function tasksNotTold(target: string, jobId: number | null): KilledJob {
   const message = 'Not sent: the controller did not tell which tasks are pending.';
   const code = 'SLURM_UNEXPECTED_MSG_ERROR';
-  return { target, jobId, outcome: 'not-sent', number: null, code, message };
+  return { target, jobId, outcome: 'not-sent', number: null, errno: 'EPROTO', code, message };
 }
 
 function lookupFailed(reply: Reply, rpc: string): Error {

@@ -161,5 +161,44 @@ for (const release of RELEASES) {
       });
       await alice.call('killJob', [noSteps], options);
     });
+
+    test('the verbs that stand on these, once each', async () => {
+      const { alice, bob, cluster } = live();
+      const id = await listeningJob();
+      const call = async (verb: string, ...args: unknown[]) => {
+        const { error, value } = await alice.call(verb, args, options);
+        expect(error, verb).toBeUndefined();
+        return value;
+      };
+      expect(await call('probe', id)).toMatchObject({ exists: true, mine: true, state: 'RUNNING' });
+      expect(await call('probe', 999_999)).toMatchObject({ exists: false });
+
+      // Signal 0 asks and reaches nobody; a signal reaches the steps, as explain says.
+      expect(await call('kill', id, 0)).toMatchObject({ outcome: 'accepted', unixSignal: 0, count: 1 });
+      expect((await bob.call('kill', [id, 0], options)).error).toMatchObject({ errno: 'EPERM' });
+      expect((await alice.call('kill', [999_999, 0], options)).error).toMatchObject({ errno: 'ESRCH' });
+      const { requests, effects } = await call('explain', 'kill', id, 'SIGUSR1');
+      expect(requests).toMatchObject([{ rpc: 'REQUEST_KILL_JOB', to: 'slurmctld' }]);
+      const said = effects.map(({ target, nodes }: { target: string; nodes: string[] }) => [target, nodes]);
+      expect(Object.fromEntries(said)).toEqual({
+        [`${id}.0`]: ['n1', 'n2', 'n3', 'n4'],
+        [`${id}.1`]: expect.objectContaining({ length: 2 }),
+      });
+      expect(await call('kill', id, 'SIGUSR1')).toMatchObject({ outcome: 'accepted', count: 1 });
+      expect(await heard(id, 6)).toEqual(
+        ['0.0', '0.1', '0.2', '0.3', '1.0', '1.1'].map((task) => `${task} USR1`),
+      );
+
+      const held = await cluster.submit('sleep 1000', {
+        user: 'alice',
+        sbatchArgs: ['--array=0-3', '--hold'],
+      });
+      expect(await call('kill', -held, 'SIGKILL')).toMatchObject({ outcome: 'accepted' });
+      expect(await cluster.jobState(held)).toBe('CANCELLED');
+
+      const ladder = [{ signal: 'SIGTERM', graceMs: 200 }, { signal: 'SIGKILL' }];
+      expect(await call('terminate', id, { ladder })).toMatchObject({ outcome: 'accepted', dead: true });
+      expect(['CANCELLED', 'COMPLETED', 'FAILED']).toContain(await cluster.jobState(id));
+    });
   });
 }

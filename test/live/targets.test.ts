@@ -89,6 +89,10 @@ describeLive(`scrontab jobs of ${RELEASE}`, { release: RELEASE, nodes: 2, parame
     const pending = Number(await squeue('-t', 'PD', '-o', '%A'));
     const early = await alice.call('killJob', [pending], options);
     expect(early.error).toMatchObject({ number: 2098, outcome: 'not-sent' });
+    const asked = await alice.call('kill', [pending, 0], options);
+    expect(asked.value).toMatchObject({ outcome: 'accepted', unixSignal: 0, count: 1 });
+    const all = await alice.call('kill', [-1, 'SIGTERM', { broad: true }], options);
+    expect(all.error).toMatchObject({ errno: 'EAGAIN', outcome: 'not-sent' });
     expect(await scrontab()).toBe(line);
 
     await cluster.waitFor(

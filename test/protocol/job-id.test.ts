@@ -131,6 +131,8 @@ describe('jobs', () => {
     [123n, /neither a number, a string nor an object/],
     [Symbol('123'), /neither a number, a string nor an object/],
     [{}, /not an integer/],
+    [{ jobId: 5, stepId: 0 }, /has a "stepId"/],
+    [{ jobId: 5, arraytaskid: 1 }, /has a "arraytaskid"/],
     [[], /not an integer/],
     [[123], /not an integer/],
     [{ jobId: '123' }, /not an integer/],

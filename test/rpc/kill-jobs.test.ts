@@ -198,9 +198,9 @@ describe.each(BULK)('one KILL_JOBS in %s', (release) => {
       outcome: 'accepted',
       message: '3 jobs: 3 accepted.',
       jobs: [
-        { target: '7', jobId: 7, outcome: 'accepted', number: 0, code: null, message: null },
-        { target: '8_1', jobId: 80, outcome: 'accepted', number: 0, code: null, message: null },
-        { target: '9', jobId: 9, outcome: 'accepted', number: 0, code: null, message: null },
+        { target: '7', jobId: 7, outcome: 'accepted', number: 0, errno: null, code: null, message: null },
+        { target: '8_1', jobId: 80, outcome: 'accepted', number: 0, errno: null, code: null, message: null },
+        { target: '9', jobId: 9, outcome: 'accepted', number: 0, errno: null, code: null, message: null },
       ],
       unixSignal: 15,
       rpc: 'REQUEST_KILL_JOBS',

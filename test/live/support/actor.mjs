@@ -29,10 +29,12 @@ const countingTransport = {
   },
 };
 
-process.on('message', async (/** @type {any} */ { id, client, options, method, args }) => {
+process.on('message', async (/** @type {any} */ { id, client, options, method, args, environment }) => {
   longestPauseMs = 0;
   connections = 0;
   lastTick = performance.now();
+  for (const name of ['SLURM_JOB_ID', 'SLURM_CLUSTER_NAME']) delete process.env[name];
+  Object.assign(process.env, environment);
   try {
     const { mungeSocket, countConnections, ...rest } = options;
     const plain = countConnections ? { ...rest, transport: countingTransport } : rest;

@@ -21,6 +21,8 @@ export class Actor {
   readonly #waiting = new Map<number, (told: Told) => void>();
   #client = 0;
   readonly #defaults: Record<string, unknown>;
+  /** What stands in the actor's environment during the calls from here on: its SLURM_JOB_ID and SLURM_CLUSTER_NAME, in no job by default. */
+  environment: Readonly<Record<string, string>> = {};
 
   private constructor(child: ChildProcess, defaults: Record<string, unknown>) {
     this.#child = child;
@@ -36,6 +38,7 @@ export class Actor {
     const script = fileURLToPath(new URL('./actor.mjs', import.meta.url));
     const child = fork(script, [JSON.stringify({ uid: user.uid, gid: user.gid })], {
       execArgv: [],
+      serialization: 'advanced', // records have bigints in them
       cwd: '/',
     });
     const ended = once(child, 'exit').then(([code]) => {
@@ -50,7 +53,9 @@ export class Actor {
   call(method: string, args: unknown[] = [], options: Record<string, unknown> = {}): Promise<Told> {
     const id = this.#next++;
     const told = new Promise<Told>((resolve) => this.#waiting.set(id, resolve));
-    this.#child.send({ id, client: this.#client, method, args, options: { ...this.#defaults, ...options } });
+    const { environment } = this;
+    const all = { ...this.#defaults, ...options };
+    this.#child.send({ id, client: this.#client, method, args, options: all, environment });
     return told;
   }
 
