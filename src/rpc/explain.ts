@@ -96,7 +96,7 @@ export async function explain(
   const startedAt = performance.now();
   const tables = new JobTables(link, context);
   const dry = dryRun(link, tables);
-  const result = await call(dry.link).catch((error) => unlessInParts(error, dry.noted));
+  const result = await call(dry.link).catch((error) => unlessNodesMissed(error, dry.noted));
   const effects = await told(() => effectsOf({ link, tables, noted: dry.noted }, context));
   return {
     verb,
@@ -107,15 +107,10 @@ export async function explain(
   };
 }
 
-/**
- * Where some nodes have no address the others get the signal all the same, and where all of many jobs are refused that is known of each. Any other
- * failure is one of the explanation, which sends nothing.
- */
-function unlessInParts(error: unknown, noted: readonly NotedRequest[]): { targets: readonly Said[] } {
-  if (!isSlurmError(error) || noted.length === 0 || (error.nodes ?? error.parts) === undefined)
-    throw nothingSent(error);
-  const { parts = [] } = error;
-  return { targets: parts.map(({ target, code }) => ({ target, code, outcome: 'refused' })) };
+/** Where some nodes have no address the others get the signal all the same. Any other failure is one of the explanation, which sends nothing. */
+function unlessNodesMissed(error: unknown, noted: readonly NotedRequest[]): undefined {
+  if (isSlurmError(error) && error.nodes !== undefined && noted.length > 0) return undefined;
+  throw nothingSent(error);
 }
 
 async function told<T>(work: () => Promise<T>): Promise<T> {
