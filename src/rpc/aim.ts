@@ -82,8 +82,12 @@ export async function aimAt(
     return { at: 'steps-of-cron-job', job: one, peer };
   if (job.kind !== 'array-task') return { at: 'text' };
   // The record of several pending tasks may be another one's by the time the request is there.
-  const isShared = one.arrayTaskId === NO_VAL && isJobPending(one.jobState);
-  return { at: isShared ? 'pending-task' : 'record', job: one, peer };
+  return { at: isShared(one) ? 'pending-task' : 'record', job: one, peer };
+}
+
+/** True for the record of tasks that have not been split off. */
+export function isShared({ arrayTaskId, jobState }: JobRecord): boolean {
+  return arrayTaskId === NO_VAL && isJobPending(jobState);
 }
 
 const UNASKED: ClusterFacts = { scrontab: 'none', wholeHetJob: false };

@@ -54,6 +54,8 @@ export interface Kill {
   readonly kind: KillTarget;
   /** The job it is about, for a look at what a refusal may stand for. */
   readonly job: ParsedJobId;
+  /** Makes that look; default: asks the controller. */
+  readonly look?: (() => Promise<readonly JobRecord[]>) | undefined;
   /** As the caller named it. */
   readonly target: string;
   readonly repeatable: boolean;
@@ -111,7 +113,8 @@ export async function sendKill(
   );
 }
 
-function isEnded(code: string): code is AlreadyEnded['code'] {
+/** True for what `idempotent` turns into a value. */
+export function isEnded(code: string | undefined): code is AlreadyEnded['code'] {
   return code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID';
 }
 
@@ -141,7 +144,7 @@ export async function orEnded<T>(
 
 async function outcomeOfRefusal(
   link: ControllerLink,
-  { kind, job, record }: Kill,
+  { kind, job, record, look = () => jobRecords(link, job, context) }: Kill,
   number: number,
   protocol: Release,
   context: CallContext,
@@ -151,7 +154,7 @@ async function outcomeOfRefusal(
   if (certainty === 'certain') return { outcome: 'refused' };
   if (certainty === 'uncertain') return { outcome: 'unknown' };
   try {
-    const records = await jobRecords(link, job, context);
+    const records = await look();
     return { outcome: (await isProof(link, kind, records, code, context)) ? 'refused' : 'unknown' };
   } catch (cause) {
     // Whatever went wrong with the look, it is not what became of the kill.

@@ -43,7 +43,7 @@ async function bodySent(
   act: (client: ReturnType<typeof clientOf>) => Promise<unknown>,
 ): Promise<string> {
   const answers = Object.fromEntries(Object.keys(OK).map((name) => [name, rc(0, { release })]));
-  // The look before SIGKILL to a step, from 24.11 on.
+  // The look before SIGKILL to a step, from 24.05 on.
   answers.REQUEST_JOB_INFO_SINGLE = jobInfo(1, { release });
   await using peer = await ScriptedPeer.listen(answering(answers, release));
   const auth = new FakeAuth();
