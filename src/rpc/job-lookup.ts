@@ -99,6 +99,17 @@ export function refusalOf(reply: Reply): { number: number; code: string } | null
   return { number, code: errorMeaning(number, reply.protocol).code };
 }
 
+/**
+ * For lookups that make do without an answer: a refusal that passes is none to go by.
+ *
+ * @throws SlurmError, outcome `not-sent`, retryable.
+ */
+export function refuseIfPassing(reply: Reply, rpc: MessageName, target: string): void {
+  const refusal = refusalOf(reply);
+  if (refusal !== null && errorMeaning(refusal.number, reply.protocol).retryable)
+    throw lookupFailed(reply, rpc, target);
+}
+
 /** True for a record that the id stands for. */
 export function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean {
   switch (kind) {

@@ -464,6 +464,38 @@ describe('what the cluster is like', () => {
     expect(await failureOf(on.client.killJob(7))).toMatchObject({ number: 2098, outcome: 'not-sent' });
   });
 
+  it('a controller that does not tell now may tell later', async () => {
+    let told: Answer = rc(2002);
+    const answers: { [N in MessageName]?: Answer } = {
+      REQUEST_BUILD_INFO: (connection) => connection.send(told as Uint8Array),
+    };
+    const jobs = [{ jobId: 11, hetJobId: 10, jobState: RUNNING }];
+    await using on = await scene({ jobs, setup: { cluster: null }, answers });
+    await expectUsageError(on.client.killJob(11), { code: 'SLURMWIRE_WHOLE_HET_JOB', field: 'job' });
+    told = live('22.05', 38);
+    expect(await on.client.killJob(11)).toMatchObject({ outcome: 'accepted' });
+  });
+
+  it.each([1804, 2027])(
+    'a controller that answers %i: nothing is made of that, and nothing is sent',
+    async (number) => {
+      const release = '24.11';
+      await using on = await scene({
+        setup: { cluster: null },
+        answers: { REQUEST_BUILD_INFO: rc(number, { release }) },
+        release,
+      });
+      const error = await failureOf(on.client.killJob(7));
+      expect(error).toMatchObject({
+        number,
+        outcome: 'not-sent',
+        retryable: true,
+        rpc: 'REQUEST_BUILD_INFO',
+      });
+      expect(on.sent()).toEqual(['REQUEST_BUILD_INFO']);
+    },
+  );
+
   it('a question that fails is asked again by the next call, and nothing was sent', async () => {
     await using on = await scene({ setup: { cluster: null }, answers: { REQUEST_BUILD_INFO: silence } });
     for (const count of [1, 2]) {
