@@ -31,12 +31,18 @@ export async function jobRecords(
   return (await lookAtJob(link, job, context)).records;
 }
 
+/** Job records, and the answer they stood in. */
+export interface FoundJobs {
+  readonly records: JobRecord[];
+  readonly reply: Reply;
+}
+
 /** {@link jobRecords}, and the answer they stood in. */
 export async function lookAtJob(
   link: ControllerLink,
   job: ParsedJobId,
   context: CallContext,
-): Promise<{ records: JobRecord[]; reply: Reply }> {
+): Promise<FoundJobs> {
   const reply = await lookUp(link, lookFor(job), context);
   if (reply.name === 'RESPONSE_JOB_INFO') {
     return { records: reply.record.jobs.filter((found) => isMeant(found, job)), reply };

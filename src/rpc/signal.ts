@@ -86,8 +86,9 @@ export async function signalJobStep(
   options: FanOutOptions,
   context: CallContext,
 ): Promise<FanOut> {
-  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal: unixSignalNumber(unixSignal) } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
+  const signal = unixSignalNumber(unixSignal);
+  const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal } as const;
+  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
 }
 
 export async function terminateJobStep(
@@ -96,8 +97,9 @@ export async function terminateJobStep(
   options: FanOutOptions,
   context: CallContext,
 ): Promise<FanOut> {
-  const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal: UNIX_SIGNALS.SIGKILL } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
+  const signal = UNIX_SIGNALS.SIGKILL;
+  const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal } as const;
+  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
 }
 
 /** Before anything is asked of anybody. */
