@@ -110,6 +110,7 @@ async function signalSteps(
       else
         throw restate(error, `${error.summary} Other steps of the job took it before.`, {
           outcome: 'partial',
+          retryable: error.retryable && kill.repeatable,
         });
     }
   }

@@ -15,7 +15,7 @@ import { NO_VAL } from '../protocol/sentinels.js';
 import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
-import { aimAt, isShared } from './aim.js';
+import { aimAt, isShared, takenFor } from './aim.js';
 import { sluidTooOld } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
@@ -128,7 +128,7 @@ export function killByText(
     rpc: 'REQUEST_KILL_JOB',
     record,
     kind: job.kind,
-    job,
+    job: takenFor(job),
     look,
     target: job.text,
     repeatable,

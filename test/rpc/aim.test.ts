@@ -340,12 +340,36 @@ describe('a scrontab job', () => {
     }
   });
 
-  it('other jobs are killed by their text after the look; arrays need none', async () => {
+  it('other jobs are killed by their text after the look; tasks of arrays need none', async () => {
     await using on = await scene({ jobs: [{ jobId: 10 }], setup: { cluster: OPEN } });
     await on.client.killJob(10);
     await on.client.killJob('10_[1-2]');
     expect(on.sent()).toEqual(['REQUEST_JOB_INFO_SINGLE', 'REQUEST_KILL_JOB', 'REQUEST_KILL_JOB']);
   });
+
+  it('named as an array, which a controller takes for the job', async () => {
+    await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN } });
+    expect(await on.client.killJob('10_*', 'SIGUSR1')).toMatchObject({ outcome: 'accepted', target: '10_*' });
+    expect(on.sent()).not.toContain('REQUEST_KILL_JOB');
+  });
+
+  it.each([
+    [2020, 'partial'],
+    // Asked too often: of a step alone that would be worth another try.
+    [1804, 'partial'],
+  ])(
+    'a later step answered %i: %s, and not to be repeated for those that took it',
+    async (number, outcome) => {
+      const release = '24.11';
+      const left = [0, number];
+      const answers: { [N in MessageName]?: Answer } = {
+        REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(left.shift() ?? -1, { release })),
+      };
+      await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, answers, release });
+      const error = await failureOf(on.client.killJob(10, 'SIGUSR1'));
+      expect(error).toMatchObject({ number, outcome, retryable: false });
+    },
+  );
 
   it('by its sluid', async () => {
     await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, release: '26.05' });
@@ -373,6 +397,20 @@ describe("SIGKILL to a het leader's step", () => {
       expect(on.peer.count('REQUEST_JOB_STEP_INFO')).toBe(1);
     },
   );
+
+  it('idempotent: what the look showed to have ended is a value', async () => {
+    for (const [jobState, code] of [
+      [CANCELLED, 'ESLURM_ALREADY_DONE'],
+      [RUNNING, 'ESLURM_INVALID_JOB_ID'],
+    ] as const) {
+      await using on = await scene({ jobs: [{ jobId: 10, hetJobId: 10, jobState }], release: '26.05' });
+      expect(await on.client.killJobStep('10.0', 'SIGKILL', { idempotent: true })).toMatchObject({
+        outcome: 'not-sent',
+        code,
+        peer: on.peer.peer,
+      });
+    }
+  });
 
   it('other signals, other components and older protocols are', async () => {
     for (const [release, hetJobId, signal] of [

@@ -225,7 +225,7 @@ const CERTAINTY: Record<number, string> = {
   2009: 'L     U      U     U      U    U      L     R',
   2017: 'R     R      R     U      R    R      L     R',
   2020: 'L     U      U     U      U    U      L     R',
-  2021: 'L     R      R     U      U    U      L     R',
+  2021: 'L     L      R     U      U    U      L     R',
   1804: 'R     R      R     R      R    R      R     R',
   22: '  R     R      R     R      R    R      R     R',
   // SLURM_ERROR, which says nothing of what was done.
