@@ -11,6 +11,7 @@ import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
   restate,
+  type SlurmError,
   SlurmProtocolError,
   SlurmServerError,
   SlurmTimeoutError,
@@ -158,7 +159,12 @@ function isInRanges(task: number, ranges: string): boolean {
   });
 }
 
-function lookupFailed(reply: Reply, rpc: string, target: string): Error {
+/**
+ * The error of a lookup that was answered with something else.
+ *
+ * @param target what was asked about: `peer does not tell about ${target}`.
+ */
+export function lookupFailed(reply: Reply, rpc: MessageName, target: string): SlurmError {
   const { peer, protocol } = reply;
   const refusal = refusalOf(reply);
   if (refusal === null || refusal.number === 0) {

@@ -147,7 +147,7 @@ export function killRecord(
   const flags = killFlags(options, link.setup.release);
   const stepId = { jobId, stepId: NO_VAL, stepHetComp: NO_VAL };
   const repeatable = isRepeatable(signal, options);
-  const job = { kind: 'job', jobId, text: String(jobId) } as const;
+  const job = parseJobId(jobId);
   const record = { stepId, sjobId: null, signal, flags };
   const kill = { rpc: 'REQUEST_CANCEL_JOB_STEP', record, kind: 'record', job, target, repeatable } as const;
   return sendKill(link, kill, options.idempotent, context);
@@ -191,7 +191,7 @@ async function killParsedStep(
     rpc: 'REQUEST_CANCEL_JOB_STEP',
     record: { stepId: { jobId, stepId, stepHetComp: stepHetComp ?? NO_VAL }, sjobId: null, signal },
     kind: 'step',
-    job: { kind: 'job', jobId, text: String(jobId) },
+    job: parseJobId(jobId),
     target,
     repeatable: kills,
   };
