@@ -40,7 +40,7 @@ export function needsLook(
   cluster: ClusterFacts,
   release: Release,
 ): boolean {
-  if (kind === 'job' || kind === 'sluid') {
+  if (kind === 'job' || kind === 'whole-array' || kind === 'sluid') {
     return mayBeCronJob(options, cluster, release) || mayMeanComponent(options, cluster);
   }
   if (kind === 'het-component') return mayMeanComponent(options, cluster);
@@ -55,12 +55,13 @@ export function needsLook(
  */
 export async function aimAt(
   link: ControllerLink,
-  job: ParsedJobId,
+  given: ParsedJobId,
   signal: number,
   options: KillJobOptions,
   context: CallContext,
 ): Promise<Aim> {
   const { release } = link.setup;
+  const job = takenFor(given);
   const isLeader = job.kind === 'het-component' && job.text.endsWith('+0');
   if (isLeader && options.wholeHetJob !== true) throw meansWholeHetJob(job, job.jobId);
   // Both answers given: whatever the cluster is like, the caller means it.
@@ -82,8 +83,17 @@ export async function aimAt(
     return { at: 'steps-of-cron-job', job: one, peer };
   if (job.kind !== 'array-task') return { at: 'text' };
   // The record of several pending tasks may be another one's by the time the request is there.
-  const isShared = one.arrayTaskId === NO_VAL && isJobPending(one.jobState);
-  return { at: isShared ? 'pending-task' : 'record', job: one, peer };
+  return { at: isShared(one) ? 'pending-task' : 'record', job: one, peer };
+}
+
+/** A controller takes `N_*` for `N`, array or not. */
+export function takenFor(job: ParsedJobId): ParsedJobId {
+  return job.kind === 'whole-array' ? { ...job, kind: 'job' } : job;
+}
+
+/** True for the record of tasks that have not been split off. */
+export function isShared({ arrayTaskId, jobState }: JobRecord): boolean {
+  return arrayTaskId === NO_VAL && isJobPending(jobState);
 }
 
 const UNASKED: ClusterFacts = { scrontab: 'none', wholeHetJob: false };

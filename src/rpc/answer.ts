@@ -1,11 +1,8 @@
-/** What the controller's verbs share: reading the one number of an answer, and looking at what it may stand for. */
-import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+/** What the controller's verbs share: reading the one number of an answer. */
+import { signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageName } from '../protocol/messages/index.js';
-import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import type { Release } from '../protocol/release.js';
 import { SlurmProtocolError, SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
-import type { ControllerLink } from './controller-link.js';
 import type { Reply } from './reply.js';
 
 /** What a request that was answered says of itself. */
@@ -79,32 +76,6 @@ export function verdict(
         retryable: repeatable,
       });
   }
-}
-
-/** What a look at a job showed. */
-export interface JobLook {
-  /** How many job records the id stands for: more than one for an array or a het leader; `null` where the answer does not say. */
-  readonly records: number | null;
-  readonly reply: Reply;
-}
-
-/** Looks for a job's records: a read without side effect. */
-export async function lookForJob(
-  link: ControllerLink,
-  jobId: number,
-  protocol: Release,
-  context: CallContext,
-): Promise<JobLook> {
-  const record = { jobId, showFlags: SHOW_FLAGS.SHOW_ALL };
-  const reply = await link.call({ name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true }, context);
-  return { records: recordsIn(reply, protocol), reply };
-}
-
-function recordsIn(reply: Reply, protocol: Release): number | null {
-  if (reply.name === 'RESPONSE_JOB_INFO') return reply.record.recordCount;
-  if (reply.name !== 'RESPONSE_SLURM_RC') return null;
-  const { code } = errorMeaning(signedReturnCode(reply.record.returnCode), protocol);
-  return code === 'ESLURM_INVALID_JOB_ID' ? 0 : null;
 }
 
 export function sluidTooOld(text: string, release: Release): SlurmUsageError {

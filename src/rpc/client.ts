@@ -140,7 +140,7 @@ export class SlurmClient implements AsyncDisposable {
    *
    * SIGKILL to a step of a het leader goes to the nodes (`terminateJobStep`) where it could do more than that: a controller applies it to the
    * same step of every component, and 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 to the whole components (read in their source). So from
-   * protocol 24.11 on, SIGKILL costs a look at the job.
+   * protocol 24.05 on, which is the oldest that these take, SIGKILL costs a look at the job.
    *
    * @param step `'1234.0'`, `'1234_7.0'`, `'1234+1.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. A step named
    * through its array or het job costs a look too: the controller knows steps by the number of their own record.

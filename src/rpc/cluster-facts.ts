@@ -6,7 +6,7 @@
  */
 import type { CallContext } from '../protocol/authenticator.js';
 import type { ControllerLink } from './controller-link.js';
-import { lookUp } from './job-lookup.js';
+import { lookUp, refuseIfPassing } from './job-lookup.js';
 
 export interface ClusterFacts {
   /** `none`: no scrontab jobs. `guarded`: since 23.02 the controller refuses signals to them unless they are meant. `open`: it does not. */
@@ -26,14 +26,25 @@ export function clusterFacts(scronParameters: string, schedulerParameters: strin
 }
 
 /** For a controller that does not tell: every job is looked at. */
-const UNTOLD: ClusterFacts = { scrontab: 'open', wholeHetJob: true };
+export const UNTOLD: ClusterFacts = { scrontab: 'open', wholeHetJob: true };
 
-/** Asks the controller: a read. */
-export async function askClusterFacts(link: ControllerLink, context: CallContext): Promise<ClusterFacts> {
+/**
+ * Asks the controller: a read.
+ *
+ * @returns `null` where it does not tell.
+ * @throws SlurmError, always with outcome `not-sent`; also for an answer that may be another one soon: it is on standby, or asked too often.
+ */
+export async function askClusterFacts(
+  link: ControllerLink,
+  context: CallContext,
+): Promise<ClusterFacts | null> {
   const record = { lastUpdate: 0n };
   const reply = await lookUp(link, { name: 'REQUEST_BUILD_INFO', record, repeatable: true }, context);
-  if (reply.name !== 'RESPONSE_BUILD_INFO') return UNTOLD;
-  const { scronParams, schedParams, clusterName } = reply.record;
-  const facts = clusterFacts(scronParams ?? '', schedParams ?? '');
-  return { ...facts, clusterName: clusterName?.toLowerCase() };
+  if (reply.name === 'RESPONSE_BUILD_INFO') {
+    const { scronParams, schedParams, clusterName } = reply.record;
+    const facts = clusterFacts(scronParams ?? '', schedParams ?? '');
+    return { ...facts, clusterName: clusterName?.toLowerCase() };
+  }
+  refuseIfPassing(reply, 'REQUEST_BUILD_INFO', 'its configuration');
+  return null;
 }

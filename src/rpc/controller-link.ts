@@ -8,7 +8,7 @@ import type { Release } from '../protocol/release.js';
 import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
-import { askClusterFacts, type ClusterFacts } from './cluster-facts.js';
+import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
 import { ownIdentity } from './kill-jobs-identity.js';
@@ -54,7 +54,7 @@ interface Learned {
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
   readonly contacts: Map<string, SharedWork<Reply>>;
   cluster: ClusterFacts | null;
-  asking: SharedWork<ClusterFacts> | null;
+  asking: SharedWork<ClusterFacts | null> | null;
 }
 
 /** Controllers of one cluster and what has been learned about them. */
@@ -84,25 +84,19 @@ export class ControllerLink {
   }
 
   /**
-   * Asked of the controller once, where the configuration did not tell.
+   * Asked of the controller once, where the configuration did not tell; again where the controller did not tell either.
    *
    * @throws SlurmError of the exchange, always with outcome `not-sent`.
    */
   async clusterFacts(context: CallContext): Promise<ClusterFacts> {
     const learned = this.#learned;
     if (learned.cluster !== null) return learned.cluster;
-    const forget = () => {
-      learned.asking = null;
-    };
-    // First contact and the question.
-    learned.asking ??= new SharedWork(
-      2 * this.setup.messageTimeoutMs,
-      (own) => askClusterFacts(this, own),
-      forget,
-    );
+    const asking = learned.asking ?? this.#askCluster();
     try {
-      learned.cluster = await learned.asking.wait(context);
-      return learned.cluster;
+      const told = await asking.wait(context);
+      if (told !== null) learned.cluster = told;
+      else if (learned.asking === asking) learned.asking = null;
+      return told ?? UNTOLD;
     } catch (thrown) {
       if (!context.signal.aborted) throw thrown;
       const [controller] = this.setup.controllers;
@@ -114,6 +108,22 @@ export class ControllerLink {
       };
       throw callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
     }
+  }
+
+  /** One question for all calls that wait for it. */
+  #askCluster(): SharedWork<ClusterFacts | null> {
+    const learned = this.#learned;
+    const forget = () => {
+      if (learned.asking === asking) learned.asking = null;
+    };
+    // First contact and the question.
+    const asking = new SharedWork(
+      2 * this.setup.messageTimeoutMs,
+      (own) => askClusterFacts(this, own),
+      forget,
+    );
+    learned.asking = asking;
+    return asking;
   }
 
   /**

@@ -19,7 +19,7 @@ import {
   showValue,
 } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
-import { type Answered, lookForJob, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
+import { type Answered, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
 import { checkBoolean } from './check-options.js';
 import { type ControllerLink, showPassedOver } from './controller-link.js';
 import {
@@ -28,6 +28,7 @@ import {
   type RequeueOptions,
   requeueFlags,
 } from './job-control-options.js';
+import { jobRecords, lookAtJob } from './job-lookup.js';
 import { type RefusalCertainty, refusalCertainty } from './refusal.js';
 import type { Reply, ReplyOf } from './reply.js';
 
@@ -168,7 +169,7 @@ async function unknownJob(
   // EPIPE: a clean end of file after the request; a reset is no way to answer. A look for a sluid is not made.
   if (thrown.outcome !== 'unknown' || thrown.errno !== 'EPIPE' || jobId === 0) return null;
   try {
-    const { reply } = await lookForJob(link, jobId, link.setup.release, context);
+    const { reply } = await lookAtJob(link, parseJobId(jobId), context);
     if (reply.name !== 'RESPONSE_SLURM_RC' || reply.peer !== thrown.peer) return null;
     return codeOf(reply.record.returnCode, reply.protocol) === 'ESLURM_INVALID_JOB_ID' ? reply : null;
   } catch {
@@ -338,8 +339,8 @@ async function outcomeOfRefusal(
   if (certainty === 'certain') return { outcome: 'refused' };
   if (certainty === 'uncertain') return { outcome: 'unknown' };
   try {
-    const { records } = await lookForJob(link, jobId, protocol, context);
-    return { outcome: records === 1 ? 'refused' : 'unknown' };
+    const records = await jobRecords(link, parseJobId(jobId), context);
+    return { outcome: records.length === 1 ? 'refused' : 'unknown' };
   } catch (cause) {
     // Whatever went wrong with the look, it is not what became of the request.
     return { outcome: 'unknown', cause };

@@ -11,6 +11,7 @@ import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
   restate,
+  type SlurmError,
   SlurmProtocolError,
   SlurmServerError,
   SlurmTimeoutError,
@@ -31,12 +32,18 @@ export async function jobRecords(
   return (await lookAtJob(link, job, context)).records;
 }
 
+/** Job records, and the answer they stood in. */
+export interface FoundJobs {
+  readonly records: JobRecord[];
+  readonly reply: Reply;
+}
+
 /** {@link jobRecords}, and the answer they stood in. */
 export async function lookAtJob(
   link: ControllerLink,
   job: ParsedJobId,
   context: CallContext,
-): Promise<{ records: JobRecord[]; reply: Reply }> {
+): Promise<FoundJobs> {
   const reply = await lookUp(link, lookFor(job), context);
   if (reply.name === 'RESPONSE_JOB_INFO') {
     return { records: reply.record.jobs.filter((found) => isMeant(found, job)), reply };
@@ -104,6 +111,17 @@ export function refusalOf(reply: Reply): { number: number; code: string } | null
   return { number, code: errorMeaning(number, reply.protocol).code };
 }
 
+/**
+ * For lookups that make do without an answer: a refusal that passes is none to go by.
+ *
+ * @throws SlurmError, outcome `not-sent`, retryable.
+ */
+export function refuseIfPassing(reply: Reply, rpc: MessageName, target: string): void {
+  const refusal = refusalOf(reply);
+  if (refusal !== null && errorMeaning(refusal.number, reply.protocol).retryable)
+    throw lookupFailed(reply, rpc, target);
+}
+
 /** True for a record that the id stands for. */
 export function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): boolean {
   switch (kind) {
@@ -124,11 +142,11 @@ export function isMeant(found: JobRecord, { kind, jobId, text }: ParsedJobId): b
 /** Those of a record's array tasks that the text `N_T` or `N_[T-U]` names. */
 export function tasksMeant(found: JobRecord, text: string): number[] {
   const ranges = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
-  return tasksOf(found).filter((task) => isInRanges(task, ranges));
+  return recordTasks(found).filter((task) => isInRanges(task, ranges));
 }
 
 /** The array tasks a record stands for: its own, or those that have not been split off yet and are all pending. */
-export function tasksOf({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
+export function recordTasks({ arrayTaskId, arrayTaskStr }: JobRecord): number[] {
   if (arrayTaskId !== NO_VAL) return [arrayTaskId];
   // A mask on the wire: bit n is task n, the last digit has the lowest four.
   const digits = /^0x([0-9a-f]+)$/i.exec(arrayTaskStr ?? '')?.[1] ?? '';
@@ -147,7 +165,12 @@ function isInRanges(task: number, ranges: string): boolean {
   });
 }
 
-function lookupFailed(reply: Reply, rpc: string, target: string): Error {
+/**
+ * The error of a lookup that was answered with something else.
+ *
+ * @param target what was asked about: `peer does not tell about ${target}`.
+ */
+export function lookupFailed(reply: Reply, rpc: MessageName, target: string): SlurmError {
   const { peer, protocol } = reply;
   const refusal = refusalOf(reply);
   if (refusal === null || refusal.number === 0) {

@@ -5,6 +5,7 @@
  * Source: slurmctld's handling of jobs with the CRON_JOB bit in 20.11 to 26.05; observed on 22.05 and 26.05.
  */
 import type { CallContext } from '../protocol/authenticator.js';
+import { parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';
 import { NO_VAL } from '../protocol/sentinels.js';
@@ -97,7 +98,7 @@ async function signalSteps(
       rpc: 'REQUEST_CANCEL_JOB_STEP',
       record: { stepId: { jobId, stepId, stepHetComp: NO_VAL }, sjobId: null, signal },
       kind: 'step',
-      job: { kind: 'job', jobId, text: String(jobId) },
+      job: parseJobId(jobId),
       target,
       repeatable: signal === UNIX_SIGNALS.SIGKILL,
     };
@@ -110,6 +111,7 @@ async function signalSteps(
       else
         throw restate(error, `${error.summary} Other steps of the job took it before.`, {
           outcome: 'partial',
+          retryable: error.retryable && kill.repeatable,
         });
     }
   }

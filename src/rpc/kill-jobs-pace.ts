@@ -28,7 +28,9 @@ export async function paced<T>(call: () => Promise<T>, context: CallContext): Pr
 /** True for an error that says: nothing was done, ask again later. */
 function isBackoff(error: unknown): boolean {
   return (
-    isSlurmError(error) && error.code === 'SLURMCTLD_COMMUNICATIONS_BACKOFF' && error.outcome !== 'unknown'
+    isSlurmError(error) &&
+    error.code === 'SLURMCTLD_COMMUNICATIONS_BACKOFF' &&
+    (error.outcome === 'refused' || error.outcome === 'not-sent')
   );
 }
 

@@ -1,19 +1,18 @@
 /** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a request of its own. */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-meaning.js';
 import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
-import { isJobFinished, JOB_STATES } from '../protocol/messages/job-state.js';
+import { isJobFinished, isJobPending } from '../protocol/messages/job-state.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import type { Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { serverError } from '../protocol/server-error.js';
-import { isSlurmError, restate, SlurmProtocolError } from '../protocol/slurm-error.js';
+import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { isComponent } from './aim.js';
 import type { ControllerCall, ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
-import { refusalOf } from './job-lookup.js';
+import { lookupFailed, recordTasks } from './job-lookup.js';
 import { killByText, killJob, killRecord } from './kill.js';
 import { paced } from './kill-jobs-pace.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
@@ -101,7 +100,7 @@ export async function allJobs(
     context,
   );
   if (reply.name === 'RESPONSE_JOB_INFO') return { reply, records: reply.record.jobs };
-  throw lookupFailed(reply, lookup.name);
+  throw lookupFailed(reply, lookup.name, 'its jobs');
 }
 
 /** Whatever became of a lookup: it is no signal. */
@@ -276,14 +275,14 @@ class Planner {
     const plans: Plan[] = [];
     const array = pendingFirst(near.filter((one) => one.arrayJobId === jobId));
     for (const job of array) {
-      const tasks = tasksIn(job).filter((task) => wanted.delete(task));
+      const tasks = recordTasks(job).filter((task) => wanted.delete(task));
       if (tasks.length === 0 || !fresh(job)) continue;
       plans.push(this.#planRecord(job, job, isMeta(job) ? taskId(jobId, tasks).text : null));
     }
     if (wanted.size === 0) return plans;
     const { text } = taskId(jobId, [...wanted]);
     // They may be among pending ones that the controller did not tell.
-    const untold = array.find((job) => isMeta(job) && tasksIn(job).length === 0);
+    const untold = array.find((job) => isMeta(job) && recordTasks(job).length === 0);
     plans.push(untold === undefined ? this.#unknown(text) : { ask: false, entry: tasksNotTold(text, null) });
     return plans;
   }
@@ -300,7 +299,7 @@ class Planner {
     // Pending tasks take nothing but SIGKILL; asked for in a range, their answer would not show what running ones got.
     if (isMeta(job) && !this.#kills) return refused('ESLURM_TRANSITION_STATE_NO_UPDATE');
     // Without its tasks the array's number is all there is, and that would be the running ones too.
-    if (isMeta(job) && tasksIn(job).length === 0)
+    if (isMeta(job) && recordTasks(job).length === 0)
       return { ask: false, entry: tasksNotTold(target, job.jobId) };
     const { jobId } = job;
     // By N_T the answer would be that of the whole array (observed: 22.05, 24.11, 26.05), and KILL_JOB of 20.11 and 22.05 does not know the
@@ -328,27 +327,15 @@ export function isMeta(job: JobRecord): boolean {
 /** The name of a record as Slurm writes it. */
 export function nameOf(job: JobRecord): string {
   if (isMeta(job)) {
-    const tasks = tasksIn(job);
+    const tasks = recordTasks(job);
     return tasks.length === 0 ? String(job.arrayJobId) : `${job.arrayJobId}_[${showTasks(tasks)}]`;
   }
   if (job.arrayJobId !== 0) return `${job.arrayJobId}_${job.arrayTaskId}`;
   return isComponent(job) ? `${job.hetJobId}+${job.hetJobOffset}` : String(job.jobId);
 }
 
-/** The tasks a record stands for. */
-export function tasksIn(job: JobRecord): number[] {
-  if (!isMeta(job)) return [job.arrayTaskId];
-  const mask = /^0x([0-9A-Fa-f]+)$/.exec(job.arrayTaskStr ?? '')?.[1] ?? '';
-  const tasks: number[] = [];
-  for (let at = mask.length - 1, bit = 0; at >= 0; at--, bit += 4) {
-    const nibble = Number.parseInt(mask[at] as string, 16);
-    for (let k = 0; k < 4; k++) if ((nibble & (1 << k)) !== 0) tasks.push(bit + k);
-  }
-  return tasks;
-}
-
 function pendingFirst(records: readonly JobRecord[]): JobRecord[] {
-  const isPending = (job: JobRecord) => (job.jobState & 0xff) === JOB_STATES.JOB_PENDING;
+  const isPending = ({ jobState }: JobRecord) => isJobPending(jobState);
   return [...records.filter(isPending), ...records.filter((job) => !isPending(job))];
 }
 
@@ -356,18 +343,4 @@ function tasksNotTold(target: string, jobId: number | null): KilledJob {
   const message = 'Not sent: the controller did not tell which tasks are pending.';
   const code = 'SLURM_UNEXPECTED_MSG_ERROR';
   return { target, jobId, outcome: 'not-sent', number: null, errno: 'EPROTO', code, message };
-}
-
-function lookupFailed(reply: Reply, rpc: string): Error {
-  const { peer, protocol } = reply;
-  const refusal = refusalOf(reply);
-  const details = { outcome: 'not-sent', peer, rpc } as const;
-  if (refusal === null || refusal.number === 0) {
-    const code = 'SLURM_UNEXPECTED_MSG_ERROR';
-    const summary = `the reply to ${rpc} is a ${reply.name}`;
-    return new SlurmProtocolError(summary, { ...details, protocol, code, errno: 'EPROTO', phase: 'decode' });
-  }
-  const { text } = errorMeaning(refusal.number, protocol);
-  const summary = `${peer} does not tell which jobs there are: ${text}`;
-  return serverError(summary, refusal.number, protocol, { ...details, phase: 'wait' });
 }

@@ -54,6 +54,8 @@ export interface Kill {
   readonly kind: KillTarget;
   /** The job it is about, for a look at what a refusal may stand for. */
   readonly job: ParsedJobId;
+  /** Makes that look; default: asks the controller. */
+  readonly look?: (() => Promise<readonly JobRecord[]>) | undefined;
   /** As the caller named it. */
   readonly target: string;
   readonly repeatable: boolean;
@@ -114,7 +116,7 @@ export async function sendKill(
 /** What `idempotent` makes a value of. */
 export type EndedCode = 'ESLURM_ALREADY_DONE' | 'ESLURM_INVALID_JOB_ID';
 
-export function isEnded(code: string): code is EndedCode {
+export function isEnded(code: string | undefined): code is EndedCode {
   return code === 'ESLURM_ALREADY_DONE' || code === 'ESLURM_INVALID_JOB_ID';
 }
 
@@ -144,7 +146,7 @@ export async function orEnded<T>(
 
 async function outcomeOfRefusal(
   link: ControllerLink,
-  { kind, job, record }: Kill,
+  { kind, job, record, look = () => jobRecords(link, job, context) }: Kill,
   number: number,
   protocol: Release,
   context: CallContext,
@@ -154,7 +156,7 @@ async function outcomeOfRefusal(
   if (certainty === 'certain') return { outcome: 'refused' };
   if (certainty === 'uncertain') return { outcome: 'unknown' };
   try {
-    const records = await jobRecords(link, job, context);
+    const records = await look();
     return { outcome: (await isProof(link, kind, records, code, context)) ? 'refused' : 'unknown' };
   } catch (cause) {
     // Whatever went wrong with the look, it is not what became of the kill.

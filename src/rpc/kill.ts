@@ -8,18 +8,21 @@ import {
   parseStepId,
   type StepTarget,
 } from '../protocol/job-id.js';
+import type { JobRecord } from '../protocol/messages/job-record.js';
+import { isJobFinished } from '../protocol/messages/job-state.js';
 import { isAtLeast } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
+import { isSlurmError, restate } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
-import { aimAt } from './aim.js';
+import { aimAt, isShared, takenFor } from './aim.js';
 import { sluidTooOld } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { jobRecords, lookAtJob } from './job-lookup.js';
 import { killCronJob } from './kill-cron-job.js';
 import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
-import { type Accepted, type AlreadyEnded, type Kill, orEnded, sendKill } from './kill-request.js';
+import { type Accepted, type AlreadyEnded, isEnded, type Kill, orEnded, sendKill } from './kill-request.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 import { terminateJobStep } from './signal.js';
 
@@ -64,8 +67,9 @@ export async function killJob(
 }
 
 /**
- * KILL_JOB of 20.11 and 22.05 does not know the number of an array task's own record (2017, observed; 26.05 does), which `squeue` and the task
- * itself show: such a task is asked for once more, by its record.
+ * KILL_JOB of 20.11 to 22.05, and of the first of 23.02, does not know the number of an array task's own record, which `squeue` and the task itself
+ * show. It does nothing and answers 2017 (observed), or 2021 although the task runs, where its table of arrays has another one in the same
+ * place (read). Such a task is asked for once more, by its record.
  */
 async function killByNumber(
   link: ControllerLink,
@@ -74,13 +78,17 @@ async function killByNumber(
   options: KillJobOptions,
   context: CallContext,
 ): Promise<Accepted | AlreadyEnded> {
-  const answer = await killByText(link, job, signal, options, context).catch((error: unknown) => error);
-  const isUnknown = (answer as Partial<AlreadyEnded>).code === 'ESLURM_INVALID_JOB_ID';
-  if (isUnknown && options.sibling === undefined) {
-    // A look that fails leaves the answer as it is.
-    const records = await jobRecords(link, job, context).catch(() => []);
-    const task = records.find(({ jobId, arrayTaskId }) => jobId === job.jobId && arrayTaskId !== NO_VAL);
-    if (task !== undefined) {
+  let looked: Promise<readonly JobRecord[]> | undefined;
+  const look = () => {
+    looked ??= jobRecords(link, job, context);
+    return looked;
+  };
+  const answer = await killByText(link, job, signal, options, context, look).catch((error: unknown) => error);
+  const { code } = answer as Partial<AlreadyEnded>;
+  const knowsTasks = isAtLeast(link.setup.release, '23.11') || options.sibling !== undefined;
+  if (isEnded(code) && !knowsTasks) {
+    const records = await look().catch((error: unknown) => untold(answer, code, job, error));
+    if (records.some((record) => record.jobId === job.jobId && isLiveTask(record))) {
       return killRecord(link, { jobId: job.jobId, target: job.text }, signal, options, context);
     }
   }
@@ -88,13 +96,30 @@ async function killByNumber(
   return answer as Accepted | AlreadyEnded;
 }
 
-/** All that the id text means to the controller, without a look at it before. The options have been checked. */
+/** A look that fails leaves a refusal as it is, but no success is made of one that may be that of a running task. */
+function untold(answer: unknown, code: string, { text }: ParsedJobId, error: unknown): never {
+  if (answer instanceof Error || !isSlurmError(error)) throw answer;
+  const summary = `${text} was answered with ${code}, which an array task that runs may be too, and the look for it failed: ${error.summary}`;
+  throw restate(error, summary, { outcome: (answer as AlreadyEnded).outcome });
+}
+
+/** A task with a number that is not its array's, which would mean all tasks. */
+function isLiveTask({ jobId, arrayJobId, arrayTaskId, jobState }: JobRecord): boolean {
+  return arrayTaskId !== NO_VAL && arrayJobId !== jobId && !isJobFinished(jobState);
+}
+
+/**
+ * All that the id text means to the controller, without a look at it before. The options have been checked.
+ *
+ * @param look what a refusal may stand for, where the caller asks that too.
+ */
 export function killByText(
   link: ControllerLink,
   job: ParsedJobId,
   signal: number,
   options: KillJobOptions,
   context: CallContext,
+  look?: Kill['look'],
 ): Promise<Accepted | AlreadyEnded> {
   const flags = killFlags(options, link.setup.release);
   const record = { stepId: NO_STEP_ID, sjobId: job.text, sibling: options.sibling ?? null, signal, flags };
@@ -103,7 +128,8 @@ export function killByText(
     rpc: 'REQUEST_KILL_JOB',
     record,
     kind: job.kind,
-    job,
+    job: takenFor(job),
+    look,
     target: job.text,
     repeatable,
   } as const;
@@ -121,7 +147,7 @@ export function killRecord(
   const flags = killFlags(options, link.setup.release);
   const stepId = { jobId, stepId: NO_VAL, stepHetComp: NO_VAL };
   const repeatable = isRepeatable(signal, options);
-  const job = { kind: 'job', jobId, text: String(jobId) } as const;
+  const job = parseJobId(jobId);
   const record = { stepId, sjobId: null, signal, flags };
   const kill = { rpc: 'REQUEST_CANCEL_JOB_STEP', record, kind: 'record', job, target, repeatable } as const;
   return sendKill(link, kill, options.idempotent, context);
@@ -165,7 +191,7 @@ async function killParsedStep(
     rpc: 'REQUEST_CANCEL_JOB_STEP',
     record: { stepId: { jobId, stepId, stepHetComp: stepHetComp ?? NO_VAL }, sjobId: null, signal },
     kind: 'step',
-    job: { kind: 'job', jobId, text: String(jobId) },
+    job: parseJobId(jobId),
     target,
     repeatable: kills,
   };
@@ -181,12 +207,15 @@ async function ownerOf(
 ): Promise<{ jobId: number; isLeader: boolean; peer: string }> {
   const { kind, jobId, text } = job;
   // SIGKILL to the step of a het leader is one to that step of every component, and to 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 one to
-  // the whole components (read in their source). Any of these may speak a protocol from 24.11 on.
-  const mayHarm = kills && isAtLeast(link.setup.release, '24.11');
+  // the whole components (read in their source). The oldest protocol that one of these takes is 24.05.
+  const mayHarm = kills && isAtLeast(link.setup.release, '24.05');
   if (kind === 'job' && !mayHarm) return { jobId, isLeader: false, peer: '' };
   const { records, reply } = await lookAtJob(link, job, context);
   const { peer } = reply;
   const own = kind === 'job' ? records.find((record) => record.jobId === jobId) : records[0];
+  // The record of several pending tasks may be another one's by the time the request is there.
+  if (kind === 'array-task' && own !== undefined && isShared(own))
+    throw nothingToSignal(`${text} is pending`, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link, { peer });
   if (own !== undefined) return { jobId: own.jobId, isLeader: own.hetJobId === own.jobId, peer };
   // By its number the controller can say so itself.
   if (kind === 'job') return { jobId, isLeader: false, peer };

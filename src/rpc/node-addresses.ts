@@ -9,7 +9,7 @@ import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
-import { lookUp } from './job-lookup.js';
+import { lookUp, refuseIfPassing } from './job-lookup.js';
 
 /**
  * Tells where a node's slurmd listens: an endpoint, `'host:port'` (default port 6818), or `null` to have it looked up in slurm.conf or at
@@ -123,6 +123,7 @@ async function askController(
           ),
         )
       : [await lookUp(link, { name: 'REQUEST_NODE_INFO', record: { showFlags }, repeatable: true }, context)];
+  for (const reply of replies) refuseIfPassing(reply, 'REQUEST_NODE_INFO', 'the addresses of nodes');
   // An unknown node is answered with something else: it stays without an address.
   const records = replies.flatMap((reply) => (reply.name === 'RESPONSE_NODE_INFO' ? reply.record.nodes : []));
   return records.flatMap(({ name, nodeAddr, nodeHostname, port, nodeState }): [string, NodePlace][] => {

@@ -35,12 +35,12 @@ import { sluidTooOld, verdict } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { taskId, tasksOf } from './job-filter.js';
-import { asLookup, lookAtJob, stepRecords } from './job-lookup.js';
+import { asLookup, lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
 import { killJob, killJobStep, killRecord } from './kill.js';
 import { killJobs } from './kill-jobs.js';
 import { isPrivileged, ownIdentity } from './kill-jobs-identity.js';
 import { answeredJob, type KilledJob } from './kill-jobs-result.js';
-import { allJobs, isMeta, killAsNamed, nameOf, tasksIn } from './kill-jobs-singles.js';
+import { allJobs, isMeta, killAsNamed, nameOf } from './kill-jobs-singles.js';
 import { CALL_OPTIONS, type CallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import { nothingToSignal } from './nothing-to-signal.js';
@@ -406,7 +406,7 @@ function membersOf(
   const wanted = new Set(tasksOf(job));
   const members: { target: string; record: JobRecord | null }[] = [];
   for (const record of records) {
-    const tasks = tasksIn(record).filter((task) => wanted.delete(task));
+    const tasks = recordTasks(record).filter((task) => wanted.delete(task));
     if (tasks.length > 0) members.push({ target: taskId(jobId, tasks).text, record });
   }
   if (wanted.size > 0) members.push({ target: taskId(jobId, [...wanted]).text, record: null });

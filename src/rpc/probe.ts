@@ -14,7 +14,7 @@ import { NO_VAL } from '../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import type { ControllerLink } from './controller-link.js';
 import { taskId } from './job-filter.js';
-import { lookAtJob, stepRecords, tasksOf } from './job-lookup.js';
+import { lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
 import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
 import { type ParsedTarget, parseTarget } from './target.js';
 
@@ -191,7 +191,7 @@ function probedStep({ stepId, state, nodes }: JobStepRecord, name: string): Prob
 
 function probedJob(record: JobRecord, { uid }: Identity): ProbedJob {
   const { jobId, arrayJobId, hetJobId, hetJobOffset, userId, jobState, nodes } = record;
-  const arrayTasks = arrayJobId === 0 ? [] : tasksOf(record);
+  const arrayTasks = arrayJobId === 0 ? [] : recordTasks(record);
   return {
     target: nameOf(record, arrayTasks),
     jobId,

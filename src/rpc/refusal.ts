@@ -58,8 +58,9 @@ export function refusalCertainty(target: KillTarget, code: string, kills: boolea
       // A plain number may be an array or a het leader. No record of that number at all: nothing to signal.
       return noSuchJob ? 'certain' : 'certain-if-single';
     case 'whole-array':
-      // "Already done" is the answer only when every task has finished.
-      return noSuchJob || allDone ? 'certain' : 'uncertain';
+      // "Already done" is the answer for an array only when every task has finished. But `N_*` of what is no array is taken for `N`.
+      if (allDone) return 'certain-if-single';
+      return noSuchJob ? 'certain' : 'uncertain';
     case 'array-task':
       // 2020 is also the answer when this task runs and got the signal, but others of the array are pending.
       return noSuchJob || allDone ? 'certain' : 'uncertain';

@@ -15,7 +15,7 @@ import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { sluidTooOld } from './answer.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
-import { jobRecords, stepRecords } from './job-lookup.js';
+import { type FoundJobs, lookAtJob, stepRecords } from './job-lookup.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 
 /** One message and the nodes it goes to: a job record or a step, which is one part of what was named. */
@@ -51,18 +51,19 @@ export async function jobDeliveries(
   const parsed = parseJobId(job);
   const { release } = link.setup;
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
-  const running = runningOf(await jobRecords(link, parsed, context), parsed.text, link);
+  const look = await lookAtJob(link, parsed, context);
+  const { peer } = look.reply;
+  const running = runningOf(look, parsed.text, link);
   const found = await concurrently(running, STEP_LOOKUPS, context, async ({ jobId, jobState }, own) => {
-    // Suspended steps take nothing but SIGKILL, and a slurmd says 0 to a signal for all steps whatever they say (observed: 20.11 to 26.05).
-    const isDeaf = isJobSuspended(jobState) && signal !== UNIX_SIGNALS.SIGKILL;
-    return isDeaf
+    // A slurmd says 0 to a signal for all steps whatever these say.
+    return isDeaf(jobState, signal)
       ? (await usersSteps(link, jobId, own)).map(toDelivery)
       : [await stepsOfJob(link, jobId, own)];
   });
   // A step without nodes has nobody who could take the signal.
   const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
-    throw nothingToSignal(`job ${parsed.text} has no steps`, 'ESLURM_INVALID_JOB_ID', link);
+    throw nothingToSignal(`job ${parsed.text} has no steps`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text: parsed.text, deliveries };
 }
 
@@ -88,14 +89,17 @@ async function stepsOfJob(link: ControllerLink, jobId: number, context: CallCont
 export async function stepDeliveries(
   link: ControllerLink,
   step: StepTarget,
+  signal: number,
   context: CallContext,
 ): Promise<SignalPlan> {
   const { job, stepId, stepHetComp, text } = parseStepId(step);
-  const running = runningOf(await jobRecords(link, job, context), job.text, link);
+  const look = await lookAtJob(link, job, context);
+  const { peer } = look.reply;
+  const running = runningOf(look, job.text, link);
   // A plain number that is a het leader or an array: the step is that of the record with this very number.
   const records = running.filter(({ jobId }) => job.kind !== 'job' || jobId === job.jobId);
   const found = await concurrently(records, STEP_LOOKUPS, context, async (record, own) => {
-    if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return [batchDelivery(record, text, link)];
+    if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return [batchDelivery(record, signal, text, link)];
     const steps = await stepRecords(link, record.jobId, stepId, own);
     return steps
       .filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp)
@@ -103,7 +107,7 @@ export async function stepDeliveries(
   });
   const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
-    throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link);
+    throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text, deliveries };
 }
 
@@ -121,9 +125,10 @@ export async function isStillThere(
   return steps.some((found) => found.stepId.stepHetComp === stepHetComp);
 }
 
-/** The batch step is on the batch host alone, and a slurmd says 0 to KILL_JOB_BATCH whether or not it has one. */
+/** The batch step is on the batch host alone, and a slurmd says 0 to KILL_JOB_BATCH whether or not it has one that took the signal. */
 function batchDelivery(
-  { jobId, batchFlag, batchHost }: JobRecord,
+  { jobId, jobState, batchFlag, batchHost }: JobRecord,
+  signal: number,
   text: string,
   link: ControllerLink,
 ): Delivery {
@@ -133,6 +138,10 @@ function batchDelivery(
       'ESLURM_JOB_SCRIPT_MISSING',
       link,
     );
+  }
+  if (isDeaf(jobState, signal)) {
+    const why = `job ${jobId} is suspended, and its steps take nothing but SIGKILL`;
+    throw nothingToSignal(why, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link);
   }
   const stepId = { jobId, stepId: SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, stepHetComp: NO_VAL };
   return { target: `${jobId}.batch`, stepId, flags: KILL_FLAGS.KILL_JOB_BATCH.bit, nodes: [batchHost] };
@@ -180,12 +189,19 @@ export async function usersSteps(
   );
 }
 
+/** Suspended steps take nothing but SIGKILL (observed: 20.11 to 26.05). */
+function isDeaf(jobState: number, signal: number): boolean {
+  return isJobSuspended(jobState) && signal !== UNIX_SIGNALS.SIGKILL;
+}
+
 /** The records that have processes. Suspended ones do: they take SIGKILL, and refuse other signals themselves. */
-function runningOf(records: readonly JobRecord[], text: string, link: ControllerLink): JobRecord[] {
+function runningOf({ records, reply: { peer } }: FoundJobs, text: string, link: ControllerLink): JobRecord[] {
   const running = records.filter(({ jobState }) => isJobRunning(jobState) || isJobSuspended(jobState));
   if (running.length > 0) return running;
-  if (records.length === 0) throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link);
+  const nothing = (what: string, code: Parameters<typeof nothingToSignal>[1]) =>
+    nothingToSignal(what, code, link, { peer });
+  if (records.length === 0) throw nothing(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID');
   const isPending = records.some(({ jobState }) => isJobPending(jobState));
-  if (isPending) throw nothingToSignal(`job ${text} has not started`, 'ESLURM_JOB_PENDING', link);
-  throw nothingToSignal(`job ${text} has finished`, 'ESLURM_ALREADY_DONE', link);
+  if (isPending) throw nothing(`job ${text} has not started`, 'ESLURM_JOB_PENDING');
+  throw nothing(`job ${text} has finished`, 'ESLURM_ALREADY_DONE');
 }

@@ -108,7 +108,7 @@ export async function signalJobStep(
 ): Promise<FanOut | NothingLeft> {
   const signal = unixSignalNumber(unixSignal);
   const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal, target: parseStepId(step).text } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
+  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
 }
 
 export async function terminateJobStep(
@@ -119,7 +119,7 @@ export async function terminateJobStep(
 ): Promise<FanOut | NothingLeft> {
   const { SIGKILL: signal } = UNIX_SIGNALS;
   const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal, target: parseStepId(step).text } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, context), options, context);
+  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
 }
 
 /** Before anything is asked of anybody. */

@@ -40,6 +40,8 @@ export interface Unit {
   /** The id that goes on the wire. */
   readonly name: string;
   readonly jobIds: readonly number[];
+  /** True for a task of an array, whose record is addressed by its own number. */
+  readonly isTask: boolean;
   /** Whether one of them has a batch script. */
   readonly batch: boolean;
 }
@@ -57,6 +59,7 @@ export function unitsOf(parts: readonly Part[]): Unit[] {
       return {
         name: job.arrayJobId === null ? String(job.jobId) : job.target,
         jobIds: reached.map(({ jobId }) => jobId),
+        isTask: job.arrayJobId !== null,
         batch: reached.some(({ batch }) => batch),
       };
     });

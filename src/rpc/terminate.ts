@@ -17,12 +17,13 @@ import {
   SlurmUsageError,
 } from '../protocol/slurm-error.js';
 import { SLURM_MAX_NORMAL_STEP_ID, SPECIAL_STEP_IDS } from '../protocol/step-id.js';
+import { unixSignalNumber } from '../protocol/unix-signal.js';
 import { badOption } from './check-options.js';
 import { type Clock, systemClock } from './clock.js';
 import type { ControllerLink } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { stepRecords } from './job-lookup.js';
-import { KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
+import { KILL_EXCHANGES, killJob, killJobStep, killRecord } from './kill.js';
 import { paced } from './kill-jobs-pace.js';
 import { Limiter } from './limiter.js';
 import { PROBE_EXCHANGES, type Probe, probeParsed } from './probe.js';
@@ -131,6 +132,8 @@ class Run {
       if (nothing) return this.#nothingThere();
       this.#refuseCron();
       await this.#climb();
+      // What nobody took may have ended by itself since the last look.
+      if (this.#parts.length > 0 && !this.#isTaken()) await this.#insist();
       if (this.#parts.length > 0 && this.#state.confirm) await this.#confirm();
     } catch (error) {
       throw this.#failed(error);
@@ -186,6 +189,13 @@ class Run {
     const isAsked = this.#state.sent.some(({ rung }) => rung === last);
     if ((isAsked && failed === undefined) || this.#isOnlyEnding()) return;
     throw this.#survived(failed?.code ?? undefined);
+  }
+
+  /** Whether the last signals were taken, as far as that is waited for. */
+  #isTaken(): boolean {
+    const { sent, ladder, confirm } = this.#state;
+    if (confirm) return sent.some(isTaken);
+    return sent.every(({ rung, outcome }) => rung < ladder.length - 1 || outcome === 'accepted');
   }
 
   // Looking.
@@ -279,9 +289,12 @@ class Run {
       if (part !== 'steps' && !unit.batch) continue;
       const { cron } = this.#state;
       const options = { cron, idempotent: true, batch: part === 'batch', full: part === 'full' };
-      await this.#send({ rung, target: unit.name, part }, KILL_EXCHANGES, (context) =>
-        killJob(this.#link, unit.name, signal, options, context),
-      );
+      await this.#send({ rung, target: unit.name, part }, KILL_EXCHANGES, (context) => {
+        if (!unit.isTask) return killJob(this.#link, unit.name, signal, options, context);
+        // The look has told its record: another one for each task would be the whole array each time.
+        const record = { jobId: unit.jobIds[0] as number, target: unit.name };
+        return killRecord(this.#link, record, unixSignalNumber(signal), options, context);
+      });
     }
   }
 
@@ -394,6 +407,8 @@ class Run {
       const error = told instanceof Error ? told : null;
       if (error === null) return done;
       if (this.#context.signal.aborted) throw error;
+      // Also where only a look said so and nothing was sent.
+      if (error.number !== undefined && MEANS_NOT_NOW.has(error.code)) return done;
       const isLost = told.outcome === 'unknown' && error.number === undefined;
       const mayRepeat = error.retryable && (told.outcome === 'not-sent' || (isKill && isLost));
       if (mayRepeat && tried < TRIES) {
@@ -401,8 +416,7 @@ class Run {
         await this.#sleep(Math.min(FIRST_RETRY_MS * 2 ** (tried - 1), LONGEST_LOOK_MS));
         continue;
       }
-      if (told.outcome === 'not-sent' || (told.outcome === 'refused' && !MEANS_NOT_NOW.has(error.code)))
-        throw error;
+      if (told.outcome === 'not-sent' || told.outcome === 'refused') throw error;
       return done;
     }
   }

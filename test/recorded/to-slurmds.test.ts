@@ -102,7 +102,15 @@ async function oursToSlurmds(call: Call, fixture: Fixture, release: Release): Pr
   controller.jobs = [{ jobId, batchFlag: 1, batchHost: 'n1' }];
   controller.steps = [0, 1].map((stepId) => ({ jobId, stepId, nodes: 'n[1-2]' }));
   const slurmds = new FakeSlurmds();
-  const slurm = clientIn(controller, slurmds, { messageTimeoutMs: 10_000 }); // the recorded cluster's
+  // Addresses as in slurm.conf, or nobody would forward; the time is the recorded cluster's.
+  const nodes = ['n1', 'n2'].map((name) => ({
+    name,
+    hostname: name,
+    address: name,
+    port: 6818,
+    state: null,
+  }));
+  const slurm = clientIn(controller, slurmds, { messageTimeoutMs: 10_000, nodes });
   await call(slurm, words);
   await slurm.close();
   expect(slurmds.faults).toEqual([]);

@@ -122,6 +122,41 @@ describe('one task of an array', () => {
     expect(on.steps()).toMatchObject([{ stepId: { jobId: 12, stepId: NO_VAL } }, {}]);
   });
 
+  it('by the number of its record, which they may also say has ended while it runs', async () => {
+    const answers = { REQUEST_KILL_JOB: rc(2021) };
+    await using on = await scene({ jobs: [running], answers });
+    for (const options of [{}, { idempotent: true }] as const)
+      expect(await on.client.killJob(12, 'SIGKILL', options)).toMatchObject({ outcome: 'accepted' });
+    expect(on.steps()).toMatchObject([{ stepId: { jobId: 12, stepId: NO_VAL } }, {}]);
+  });
+
+  it('by the number of its record, and the look fails: no success is made of that', async () => {
+    for (const number of [2017, 2021]) {
+      const answers = { REQUEST_KILL_JOB: rc(number), REQUEST_JOB_INFO_SINGLE: rc(2002) };
+      await using on = await scene({ answers });
+      const error = await failureOf(on.client.killJob(12, 'SIGKILL', { idempotent: true }));
+      expect(error).toMatchObject({ number: 2002, outcome: number === 2017 ? 'refused' : 'unknown' });
+      expect(on.peer.count('REQUEST_JOB_INFO_SINGLE')).toBe(1);
+    }
+  });
+
+  it('by the number of its record, which newer controllers know', async () => {
+    const answers = { REQUEST_KILL_JOB: rc(2017, { release: '23.11' }) };
+    await using on = await scene({ jobs: [running], answers, release: '23.11' });
+    expect(await failureOf(on.client.killJob(12))).toMatchObject({ number: 2017, outcome: 'refused' });
+    expect(on.sent()).toEqual(['REQUEST_KILL_JOB']);
+  });
+
+  it('that has ended, or whose number is the whole array: the answer holds, and nothing is sent again', async () => {
+    for (const own of [{ jobState: CANCELLED }, { jobId: 10 }]) {
+      const answers = { REQUEST_KILL_JOB: rc(2021) };
+      await using on = await scene({ jobs: [{ ...running, ...own }], answers });
+      const error = await failureOf(on.client.killJob(own.jobId ?? 12, 'SIGKILL'));
+      expect(error).toMatchObject({ number: 2021, outcome: 'refused' });
+      expect(on.peer.count('REQUEST_CANCEL_JOB_STEP')).toBe(0);
+    }
+  });
+
   it('a number that the controller does not know stays unknown, also where the look fails', async () => {
     for (const look of [rc(2017), rc(2002), jobRecordsReply([{ jobId: 12 }])]) {
       const answers = { REQUEST_KILL_JOB: rc(2017), REQUEST_JOB_INFO_SINGLE: look };
@@ -305,12 +340,36 @@ describe('a scrontab job', () => {
     }
   });
 
-  it('other jobs are killed by their text after the look; arrays need none', async () => {
+  it('other jobs are killed by their text after the look; tasks of arrays need none', async () => {
     await using on = await scene({ jobs: [{ jobId: 10 }], setup: { cluster: OPEN } });
     await on.client.killJob(10);
     await on.client.killJob('10_[1-2]');
     expect(on.sent()).toEqual(['REQUEST_JOB_INFO_SINGLE', 'REQUEST_KILL_JOB', 'REQUEST_KILL_JOB']);
   });
+
+  it('named as an array, which a controller takes for the job', async () => {
+    await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN } });
+    expect(await on.client.killJob('10_*', 'SIGUSR1')).toMatchObject({ outcome: 'accepted', target: '10_*' });
+    expect(on.sent()).not.toContain('REQUEST_KILL_JOB');
+  });
+
+  it.each([
+    [2020, 'partial'],
+    // Asked too often: of a step alone that would be worth another try.
+    [1804, 'partial'],
+  ])(
+    'a later step answered %i: %s, and not to be repeated for those that took it',
+    async (number, outcome) => {
+      const release = '24.11';
+      const left = [0, number];
+      const answers: { [N in MessageName]?: Answer } = {
+        REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(left.shift() ?? -1, { release })),
+      };
+      await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, answers, release });
+      const error = await failureOf(on.client.killJob(10, 'SIGUSR1'));
+      expect(error).toMatchObject({ number, outcome, retryable: false });
+    },
+  );
 
   it('by its sluid', async () => {
     await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, release: '26.05' });
@@ -326,7 +385,7 @@ describe('a scrontab job', () => {
 });
 
 describe("SIGKILL to a het leader's step", () => {
-  it.each(['24.11', '25.11', '26.05'] as const)(
+  it.each(['24.05', '25.11', '26.05'] as const)(
     'is not sent to a controller that speaks %s',
     async (release) => {
       const jobs = [{ jobId: 10, hetJobId: 10, jobState: RUNNING }];
@@ -339,12 +398,26 @@ describe("SIGKILL to a het leader's step", () => {
     },
   );
 
+  it('idempotent: what the look showed to have ended is a value', async () => {
+    for (const [jobState, code] of [
+      [CANCELLED, 'ESLURM_ALREADY_DONE'],
+      [RUNNING, 'ESLURM_INVALID_JOB_ID'],
+    ] as const) {
+      await using on = await scene({ jobs: [{ jobId: 10, hetJobId: 10, jobState }], release: '26.05' });
+      expect(await on.client.killJobStep('10.0', 'SIGKILL', { idempotent: true })).toMatchObject({
+        outcome: 'not-sent',
+        code,
+        peer: on.peer.peer,
+      });
+    }
+  });
+
   it('other signals, other components and older protocols are', async () => {
     for (const [release, hetJobId, signal] of [
       ['26.05', 10, 'SIGTERM'],
       ['26.05', 9, 'SIGKILL'],
       ['26.05', 0, 'SIGKILL'],
-      ['24.05', 10, 'SIGKILL'],
+      ['23.11', 10, 'SIGKILL'],
     ] as const) {
       await using on = await scene({ jobs: [{ jobId: 10, hetJobId, jobState: RUNNING }], release });
       await on.client.killJobStep('10.0', signal);
@@ -361,6 +434,17 @@ describe('a step named through its array or het job', () => {
     await using on = await scene({ jobs: [{ jobId: 14, ...own }] });
     expect(await on.client.killJobStep(step, 'SIGUSR1')).toMatchObject({ outcome: 'accepted', target: step });
     expect(on.steps()).toMatchObject([{ stepId: { jobId: 14, stepId: 1, stepHetComp: NO_VAL } }]);
+  });
+
+  it('of a task that shares its record with others: by then it may be another one', async () => {
+    const jobs = [{ jobId: 10, arrayJobId: 10, arrayTaskStr: '0x18', jobState: PENDING }];
+    await using on = await scene({ jobs });
+    expect(await failureOf(on.client.killJobStep('10_3.0'))).toMatchObject({
+      number: 2020,
+      outcome: 'not-sent',
+      peer: on.peer.peer,
+    });
+    expect(on.peer.count('REQUEST_CANCEL_JOB_STEP')).toBe(0);
   });
 
   it('that is not there', async () => {
@@ -417,6 +501,38 @@ describe('what the cluster is like', () => {
     });
     expect(await failureOf(on.client.killJob(7))).toMatchObject({ number: 2098, outcome: 'not-sent' });
   });
+
+  it('a controller that does not tell now may tell later', async () => {
+    let told: Answer = rc(2002);
+    const answers: { [N in MessageName]?: Answer } = {
+      REQUEST_BUILD_INFO: (connection) => connection.send(told as Uint8Array),
+    };
+    const jobs = [{ jobId: 11, hetJobId: 10, jobState: RUNNING }];
+    await using on = await scene({ jobs, setup: { cluster: null }, answers });
+    await expectUsageError(on.client.killJob(11), { code: 'SLURMWIRE_WHOLE_HET_JOB', field: 'job' });
+    told = live('22.05', 38);
+    expect(await on.client.killJob(11)).toMatchObject({ outcome: 'accepted' });
+  });
+
+  it.each([1804, 2027])(
+    'a controller that answers %i: nothing is made of that, and nothing is sent',
+    async (number) => {
+      const release = '24.11';
+      await using on = await scene({
+        setup: { cluster: null },
+        answers: { REQUEST_BUILD_INFO: rc(number, { release }) },
+        release,
+      });
+      const error = await failureOf(on.client.killJob(7));
+      expect(error).toMatchObject({
+        number,
+        outcome: 'not-sent',
+        retryable: true,
+        rpc: 'REQUEST_BUILD_INFO',
+      });
+      expect(on.sent()).toEqual(['REQUEST_BUILD_INFO']);
+    },
+  );
 
   it('a question that fails is asked again by the next call, and nothing was sent', async () => {
     await using on = await scene({ setup: { cluster: null }, answers: { REQUEST_BUILD_INFO: silence } });

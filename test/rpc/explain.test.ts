@@ -520,7 +520,10 @@ describe('straight to the slurmds', () => {
     expect(await effectsOf({ jobs, release: '26.05' }, 'signalJobStep', '7.0', 'SIGUSR1')).toEqual(
       deaf('ESLURMD_STEP_NOTRUNNING'),
     );
-    expect(await effectsOf({ jobs }, 'signalJobStep', '7.batch', 'SIGUSR1')).toEqual(['nothing 7.batch']);
+    expect(await failureOf(effectsOf({ jobs }, 'signalJobStep', '7.batch', 'SIGUSR1'))).toMatchObject({
+      code: 'ESLURM_TRANSITION_STATE_NO_UPDATE',
+      outcome: 'not-sent',
+    });
     expect(await effectsOf({ jobs }, 'signalJobStep', '7.0', 'SIGKILL')).toEqual([
       'signalled 7.0 step n1,n2,n3',
     ]);

@@ -43,7 +43,7 @@ async function bodySent(
   act: (client: ReturnType<typeof clientOf>) => Promise<unknown>,
 ): Promise<string> {
   const answers = Object.fromEntries(Object.keys(OK).map((name) => [name, rc(0, { release })]));
-  // The look before SIGKILL to a step, from 24.11 on.
+  // The look before SIGKILL to a step, from 24.05 on.
   answers.REQUEST_JOB_INFO_SINGLE = jobInfo(1, { release });
   await using peer = await ScriptedPeer.listen(answering(answers, release));
   const auth = new FakeAuth();
@@ -225,7 +225,7 @@ const CERTAINTY: Record<number, string> = {
   2009: 'L     U      U     U      U    U      L     R',
   2017: 'R     R      R     U      R    R      L     R',
   2020: 'L     U      U     U      U    U      L     R',
-  2021: 'L     R      R     U      U    U      L     R',
+  2021: 'L     L      R     U      U    U      L     R',
   1804: 'R     R      R     R      R    R      R     R',
   22: '  R     R      R     R      R    R      R     R',
   // SLURM_ERROR, which says nothing of what was done.

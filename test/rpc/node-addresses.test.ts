@@ -171,6 +171,20 @@ describe("the caller's resolver", () => {
   });
 });
 
+describe('a controller that is asked too often', () => {
+  test.each([1, 9])('no address is not taken for an unknown node: %i nodes', async (count) => {
+    await using controller = await FakeController.start('24.11');
+    for (const name of ['REQUEST_NODE_INFO', 'REQUEST_NODE_INFO_SINGLE'] as const)
+      controller.instead.set(name, rc(1804, { release: '24.11' }));
+    const error = await failureOf(addresses(controller, nodeNames(count), {}));
+    expect(error).toMatchObject({
+      code: 'SLURMCTLD_COMMUNICATIONS_BACKOFF',
+      outcome: 'not-sent',
+      retryable: true,
+    });
+  });
+});
+
 describe('slurm.conf', () => {
   test('its address and port; placeholders are not believed', async () => {
     await using controller = await FakeController.start();

@@ -398,6 +398,20 @@ describe('nothing to signal', () => {
     });
   });
 
+  test('the batch step of a suspended job, to which a slurmd says 0 whatever becomes of the signal', async () => {
+    const jobs = [{ jobId: 7, jobState: SUSPENDED, batchFlag: 1, batchHost: 'n1' }];
+    await inWorld({ jobs }, async (world) => {
+      expect(await failureOf(world.client.signalJobStep('7.batch', 10))).toMatchObject({
+        number: 2020,
+        errno: 'EAGAIN',
+        outcome: 'not-sent',
+      });
+      sentNothing(world);
+      for (const kill of [world.client.signalJobStep('7.batch', 9), world.client.terminateJobStep('7.batch')])
+        expect(await kill).toMatchObject({ outcome: 'accepted' });
+    });
+  });
+
   test.each([[{ jobId: 7, batchFlag: 0, batchHost: 'n1' }], [{ jobId: 7, batchFlag: 1, batchHost: null }]])(
     'the batch step of a job without one: %j',
     async (job) => {

@@ -247,6 +247,48 @@ describe('gone already', () => {
   });
 });
 
+describe('ended by itself between the look and the signal', () => {
+  test.each([true, false])('gone all the same (confirm: %s)', async (confirm) => {
+    await inWorld([{ jobId: 7 }], async (world) => {
+      world.onSignal = () => {
+        world.change(7, { jobState: COMPLETED });
+        return 2021;
+      };
+      const result = await world.terminate(7, { confirm, ladder: [{ signal: 'SIGKILL' }] });
+      expect(result).toMatchObject({
+        dead: true,
+        sent: [{ outcome: 'refused', code: 'ESLURM_ALREADY_DONE' }],
+      });
+      expect(world.signals).toEqual(['SIGKILL 7']);
+    });
+  });
+
+  test('a step whose job was requeued, as only a look says', async () => {
+    await inWorld(
+      [{ jobId: 200, hetJobId: 200, hetJobOffset: 0 }],
+      async (world) => {
+        world.steps = [{ jobId: 200, stepId: 0, nodes: 'n1' }];
+        // The look, the one of killJobStep, the one for the nodes.
+        world.onLook = () => {
+          if (world.looks === 3) {
+            world.change(200, { jobState: PENDING });
+            world.steps = [];
+          }
+          return 0;
+        };
+        const result = await world.terminate('200.0', { ladder: [{ signal: 'SIGKILL' }] });
+        expect(result).toMatchObject({
+          dead: true,
+          sent: [{ outcome: 'not-sent', code: 'ESLURM_JOB_PENDING' }],
+        });
+        expect(world.signals).toEqual([]);
+        expect(world.looks).toBe(4);
+      },
+      '26.05',
+    );
+  });
+});
+
 describe('arrays and heterogeneous jobs', () => {
   const ARRAY: FakeJob[] = [
     { jobId: 101, arrayJobId: 100, arrayTaskId: 0, ...SCRIPT },
@@ -303,6 +345,19 @@ describe('arrays and heterogeneous jobs', () => {
       expect(world.signals).toEqual(['SIGTERM 100_1 full', 'SIGKILL 100_1']);
       expect(sent[0]).toMatchObject({ outcome: 'refused', code: 'ESLURM_TRANSITION_STATE_NO_UPDATE' });
       expect((sent[1]?.at ?? 0) - START).toBe(0);
+    });
+  });
+
+  test('tasks are signalled without a look for each, which would be at the whole array', async () => {
+    await inWorld(ARRAY.slice(0, 3), async (world) => {
+      const looks: number[] = [];
+      const { onSignal } = world;
+      world.onSignal = (signal) => {
+        if (signal.signal === 'SIGTERM') looks.push(world.looks);
+        return onSignal(signal);
+      };
+      await world.terminate('100');
+      expect(looks).toEqual([1, 1]);
     });
   });
 
