@@ -7,6 +7,8 @@ export default defineConfig({
     setupFiles: ['test/support/seed.ts'],
     // Tests that change users or load native code want a process of their own, not a thread.
     pool: 'forks',
+    // The live ones mostly wait, for Slurm.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 180_000,
   },

@@ -35,7 +35,7 @@ for (const release of ['22.05', '24.11', '26.05'] as const) {
         // First contact; lookup and one for each job, or one for all.
         rpcs: isOneByOne ? 2 + MANY : 2,
       });
-      const like = { outcome: 'accepted', number: 0, code: null, message: null };
+      const like = { outcome: 'accepted', number: 0, errno: null, code: null, message: null };
       const expected = ids.map((jobId) => ({ target: `${jobId}`, jobId, ...like }));
       expect([...killed.jobs].sort((a, b) => (a.jobId ?? 0) - (b.jobId ?? 0))).toEqual(expected);
       const now = await states(live());

@@ -38,7 +38,6 @@ export class Actor {
     const script = fileURLToPath(new URL('./actor.mjs', import.meta.url));
     const child = fork(script, [JSON.stringify({ uid: user.uid, gid: user.gid })], {
       execArgv: [],
-      serialization: 'advanced', // records have bigints in them
       cwd: '/',
     });
     const ended = once(child, 'exit').then(([code]) => {
