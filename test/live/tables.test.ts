@@ -96,25 +96,23 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
     });
 
     const older = spokenBy(release).filter((protocol) => protocol !== release);
-    test.skipIf(older.length === 0)(
-      `the same in protocols ${older.join(', ') || 'older than its own'}`,
-      () => {
-        for (const protocol of older) {
-          const there = tables.get(protocol) as Tables;
-          for (const [kind, type] of [
-            ['jobs', TYPES.job],
-            ['nodes', TYPES.node],
-            ['steps', TYPES.step],
-          ] as const) {
-            expect(there[kind].length).toBe(own()[kind].length);
-            const differences = there[kind].flatMap((record, index) =>
-              differing(type, [protocol, record], [release, own()[kind][index]]),
-            );
-            expect([...new Set(differences)], `${kind} in ${protocol}`).toEqual([]);
-          }
+    // 20.11 speaks no other, and states alone can be asked for since 23.11: no test is left out aloud that there is nothing to test for.
+    test.for(older.length > 0 ? [older] : [])(`the same in protocols ${older.join(', ')}`, () => {
+      for (const protocol of older) {
+        const there = tables.get(protocol) as Tables;
+        for (const [kind, type] of [
+          ['jobs', TYPES.job],
+          ['nodes', TYPES.node],
+          ['steps', TYPES.step],
+        ] as const) {
+          expect(there[kind].length).toBe(own()[kind].length);
+          const differences = there[kind].flatMap((record, index) =>
+            differing(type, [protocol, record], [release, own()[kind][index]]),
+          );
+          expect([...new Set(differences)], `${kind} in ${protocol}`).toEqual([]);
         }
-      },
-    );
+      }
+    });
 
     test('single jobs, those of a user, single nodes, steps of one job: the same records', async () => {
       for (const reader of readers.values()) {
@@ -153,7 +151,7 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
     });
 
     const states = spokenBy(release).filter((protocol) => isAtLeast(protocol, '23.11'));
-    test.skipIf(states.length === 0)('the short answer about states', async () => {
+    test.for(states.length > 0 ? [states] : [])('the short answer about states', async () => {
       for (const protocol of states) {
         const { jobs } = await (readers.get(protocol) as Reader).ask(
           'REQUEST_JOB_STATE',
