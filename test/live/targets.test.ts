@@ -8,55 +8,98 @@ const LISTENER = `trap 'echo USR1 >> heard.$SLURM_JOB_ID' USR1
 srun -n1 bash -c 'trap "echo USR1 >> heard.$SLURM_JOB_ID" USR1; touch up.$SLURM_JOB_ID; while :; do sleep 0.1; done' &
 while :; do sleep 0.1; done`;
 
+/** Het jobs are started by the backfill scheduler alone. */
+const HET = { SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
+
+/** One step of both components, whose tasks write as long as they live. */
+const HET_STEP = `#!/bin/bash
+#SBATCH -n1 -N1
+#SBATCH hetjob
+#SBATCH -n1 -N1
+srun --kill-on-bad-exit=0 --het-group=0,1 bash -c 'while :; do echo >> tick.$SLURM_JOB_ID.$SLURM_PROCID; sleep 0.1; done' &
+while :; do sleep 0.1; done`;
+
 for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
   const options = { protocol: release };
-  describeLive(`only what was named is hit, on ${release}`, { release, nodes: 2 }, (live) => {
-    test('one running task of an array that has pending ones', async () => {
-      const { alice, cluster, output } = live();
-      const id = await cluster.submit(LISTENER, {
-        user: 'alice',
-        sbatchArgs: ['--array=0-3%2', '-n1', '--overcommit'],
-      });
-      const [first = 0, second = 0] = await runningTasks(live(), id);
-      for (const task of [first, second]) await live().waitForFile(`up.${task}`);
-      const told = await alice.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
-      expect(told.error).toBeUndefined();
-      expect(told.value).toMatchObject({
-        outcome: 'accepted',
-        target: `${id}_1`,
-        rpc: 'REQUEST_CANCEL_JOB_STEP',
-      });
-      const task = await ownNumber(live(), `${id}_1`);
-      await cluster.waitFor(async () => (await output(`heard.${task}`)) === 'USR1\n', 20_000, 'the signal');
-      expect(await output(`heard.${task === first ? second : first}`)).toBe('');
+  describeLive(
+    `only what was named is hit, on ${release}`,
+    { release, nodes: 2, parameters: HET },
+    (live) => {
+      test('one running task of an array that has pending ones', async () => {
+        const { alice, cluster, output } = live();
+        const id = await cluster.submit(LISTENER, {
+          user: 'alice',
+          sbatchArgs: ['--array=0-3%2', '-n1', '--overcommit'],
+        });
+        const [first = 0, second = 0] = await runningTasks(live(), id);
+        for (const task of [first, second]) await live().waitForFile(`up.${task}`);
+        const told = await alice.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
+        expect(told.error).toBeUndefined();
+        expect(told.value).toMatchObject({
+          outcome: 'accepted',
+          target: `${id}_1`,
+          rpc: 'REQUEST_CANCEL_JOB_STEP',
+        });
+        const task = await ownNumber(live(), `${id}_1`);
+        await cluster.waitFor(async () => (await output(`heard.${task}`)) === 'USR1\n', 20_000, 'the signal');
+        expect(await output(`heard.${task === first ? second : first}`)).toBe('');
 
-      // The same by the number that squeue shows for it, by a list and as a process.
-      for (const [verb, ...args] of [
-        ['killJob', task, 'SIGUSR1'],
-        ['killJobs', [`${id}_1`], 'SIGUSR1'],
-        ['kill', task, 'SIGUSR1'],
-        ['kill', `${id}_1`, 'SIGUSR1'],
-      ] as const) {
-        const before = await output(`heard.${task}`);
-        const { error, value } = await alice.call(verb, args as unknown as unknown[], options);
-        expect(error, verb).toBeUndefined();
-        expect(value).toMatchObject({ outcome: 'accepted' });
-        await cluster.waitFor(
-          async () => (await output(`heard.${task}`)) === `${before}USR1\n`,
-          20_000,
-          verb,
-        );
-      }
-      expect(await output(`heard.${task === first ? second : first}`)).toBe('');
+        // The same by the number that squeue shows for it, by a list and as a process.
+        for (const [verb, ...args] of [
+          ['killJob', task, 'SIGUSR1'],
+          ['killJobs', [`${id}_1`], 'SIGUSR1'],
+          ['kill', task, 'SIGUSR1'],
+          ['kill', `${id}_1`, 'SIGUSR1'],
+        ] as const) {
+          const before = await output(`heard.${task}`);
+          const { error, value } = await alice.call(verb, args as unknown as unknown[], options);
+          expect(error, verb).toBeUndefined();
+          expect(value).toMatchObject({ outcome: 'accepted' });
+          await cluster.waitFor(
+            async () => (await output(`heard.${task}`)) === `${before}USR1\n`,
+            20_000,
+            verb,
+          );
+        }
+        expect(await output(`heard.${task === first ? second : first}`)).toBe('');
 
-      const pending = await alice.call('killJob', [`${id}_3`, 'SIGUSR1'], options);
-      expect(pending.error).toMatchObject({ number: 2020, errno: 'EAGAIN', outcome: 'not-sent' });
-      const { bob } = live();
-      const foreign = await bob.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
-      expect(foreign.error).toMatchObject({ number: 2002, errno: 'EPERM', outcome: 'refused' });
-      await alice.call('killJob', [id], options);
-    });
-  });
+        const pending = await alice.call('killJob', [`${id}_3`, 'SIGUSR1'], options);
+        expect(pending.error).toMatchObject({ number: 2020, errno: 'EAGAIN', outcome: 'not-sent' });
+        const { bob } = live();
+        const foreign = await bob.call('killJob', [`${id}_1`, 'SIGUSR1'], options);
+        expect(foreign.error).toMatchObject({ number: 2002, errno: 'EPERM', outcome: 'refused' });
+        await alice.call('killJob', [id], options);
+      });
+
+      test("SIGKILL to a het leader's step, and the same step of the other component goes on", async () => {
+        const { alice, cluster, output } = live();
+        const id = await cluster.submit(HET_STEP, { user: 'alice' });
+        const ticks = async (task: number) => (await output(`tick.${id}.${task}`)).length;
+        await cluster.waitFor(async () => (await ticks(0)) > 0 && (await ticks(1)) > 0, 60_000, 'both tasks');
+        const steps = async () => {
+          const { stdout } = await cluster.exec(['squeue', '-h', '-s', '-o', '%i'], { user: 'root' });
+          return stdout.trim().split('\n');
+        };
+        expect(await steps()).toEqual(expect.arrayContaining([`${id}.0`, `${id + 1}.0`]));
+
+        // Before protocol 24.05 the plain number goes to the controller, as scancel's does.
+        const step = release === '22.05' ? `${id}+0.0` : `${id}.0`;
+        const told = await alice.call('killJobStep', [step], options);
+        expect(told.error).toBeUndefined();
+        expect(told.value).toMatchObject({
+          outcome: 'accepted',
+          target: step,
+          rpc: 'REQUEST_TERMINATE_TASKS',
+        });
+        await cluster.waitFor(async () => !(await steps()).includes(`${id}.0`), 20_000, 'the step to end');
+        const [dead, alive] = [await ticks(0), await ticks(1)];
+        await cluster.waitFor(async () => (await ticks(1)) > alive + 5, 20_000, 'the other to go on');
+        expect(await ticks(0)).toBe(dead);
+        expect(await steps()).toContain(`${id + 1}.0`);
+        await alice.call('killJob', [id], options);
+      });
+    },
+  );
 }
 
 /** Debian's 22.05 comes without scrontab. */
