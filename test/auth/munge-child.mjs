@@ -61,10 +61,10 @@ const scenarios = {
     await many(300, true);
     const before = residentMib();
     const began = performance.now();
-    await many(2000, false);
+    await many(4000, false);
     const milliseconds = performance.now() - began;
     const afterRoundTrips = residentMib();
-    await many(2000, true);
+    await many(4000, true);
     const afterReplays = residentMib();
     return {
       before,

@@ -533,12 +533,12 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
 
   it('keeps memory bounded over thousands of calls, and the limit too', { timeout: 120_000 }, async () => {
     const found = await child('leak', munged.socket);
-    // Losing a credential or a payload per call would add 30 MiB or more to each.
-    expect(found.afterRoundTrips - found.before).toBeLessThan(16);
-    expect(found.afterReplays - found.afterRoundTrips).toBeLessThan(16);
+    // Losing a credential or a payload per call would add 60 MiB or more to each; a newer Node's own heap takes up to 20 now and then.
+    expect(found.afterRoundTrips - found.before).toBeLessThan(32);
+    expect(found.afterReplays - found.afterRoundTrips).toBeLessThan(32);
     expect(found.slots).toEqual({ running: 0, waiting: 0, peak: 2 });
     expect(found.held).toEqual({ contexts: 0, results: 0, calls: 0 });
-    process.stdout.write(`munge, 2,000 × create+verify of 16 KiB: ${JSON.stringify(found)}\n`);
+    process.stdout.write(`munge, 4,000 × create+verify of 16 KiB: ${JSON.stringify(found)}\n`);
   });
 });
 
