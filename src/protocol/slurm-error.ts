@@ -23,7 +23,7 @@ export type Phase = 'config' | 'connect' | 'authenticate' | 'send' | 'wait' | 'd
 
 /** How one part of an array fared. */
 export interface JobPart {
-  /** The task or tasks, as the verbs take them: `1234_7`, `1234_[1-5,9]`. */
+  /** The task, tasks or step, as the verbs take them: `1234_7`, `1234_[1-5,9]`, `1234.0`. */
   readonly target: string;
   /** 0, or Slurm's error number. */
   readonly number: number;

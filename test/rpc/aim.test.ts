@@ -328,6 +328,35 @@ describe('a scrontab job', () => {
     expect(await failureOf(on.client.killJob(10, 'SIGUSR1'))).toMatchObject({ outcome });
   });
 
+  it('steps of which some took it are listed, those that were not asked too', async () => {
+    const left = [0, 2017, 2002];
+    const answers: { [N in MessageName]?: Answer } = {
+      REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(left.shift() ?? 0)),
+    };
+    const four = [...steps, { jobId: 10, stepId: 2, nodes: 'n1' }, { jobId: 10, stepId: 3, nodes: 'n1' }];
+    await using on = await scene({ jobs: [job], steps: four, setup: { cluster: OPEN }, answers });
+    const error = await failureOf(on.client.killJob(10, 'SIGUSR1'));
+    expect(error).toMatchObject({ code: 'ESLURM_ACCESS_DENIED', outcome: 'partial', retryable: false });
+    expect(error.parts?.map(({ target, number, outcome }) => [target, number, outcome])).toEqual([
+      ['10.0', 0, 'accepted'],
+      ['10.1', 2017, 'refused'],
+      ['10.2', 2002, 'refused'],
+      ['10.3', 2002, 'not-sent'],
+    ]);
+    expect(on.steps()).toHaveLength(3);
+  });
+
+  it('whose steps have all ended meanwhile is a value with idempotent', async () => {
+    const answers = { REQUEST_CANCEL_JOB_STEP: rc(2017) };
+    await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, answers });
+    expect(await on.client.killJob(10, 'SIGUSR1', { idempotent: true })).toMatchObject({
+      outcome: 'refused',
+      code: 'ESLURM_INVALID_JOB_ID',
+      target: '10',
+    });
+    expect(on.steps()).toHaveLength(2);
+  });
+
   it('is left to the controller where that guards it, which releases before 23.02 do not', async () => {
     for (const [release, looks] of [
       ['22.05', 1],
