@@ -5,18 +5,15 @@ import {
   encodeBody,
   isAtLeast,
   type MessageInput,
-  type MessageRecord,
   RELEASE_NAMES,
   type Release,
 } from '../../src/protocol/index.js';
-import { messageType } from '../../src/protocol/messages/index.js';
 import type { JobRecord } from '../../src/protocol/messages/job-record.js';
 import type { JobFilter, KilledJobs, KillJobsOptions } from '../../src/rpc/index.js';
-import { exampleOf, settled } from '../support/description.js';
 import { fromHex, goldenReplies, releaseOfProtocol, toHex } from '../support/golden.js';
 import { FakeAuth, SLURM_USER } from './support/fake-auth.js';
 import { noStrayTrouble } from './support/leaks.js';
-import { type Answer, answering, rc, reply, replyOf, silence } from './support/replies.js';
+import { type Answer, answering, jobRecordsReply, rc, reply, replyOf, silence } from './support/replies.js';
 import { ScriptedPeer } from './support/scripted-peer.js';
 import { clientOf, expectFailure, expectUsageError } from './support/setup.js';
 
@@ -87,20 +84,7 @@ function job(jobId: number, own: Partial<JobRecord> = {}): Partial<JobRecord> {
   };
 }
 
-function jobInfo(release: Release, jobs: readonly Partial<JobRecord>[]): Uint8Array {
-  const type = messageType('RESPONSE_JOB_INFO');
-  const example = exampleOf(type, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
-  // Since 25.11 the job's number stands in its step id alone.
-  const inRelease = ({ jobId = 0, ...one }: Partial<JobRecord>) => {
-    if (!isAtLeast(release, '25.11')) return { ...one, jobId };
-    return { ...one, stepId: { sluid: 0n, jobId, stepId: NO_VAL, stepHetComp: NO_VAL } };
-  };
-  const given = { ...example, jobs: jobs.map((one) => ({ ...example.jobs[0], ...inRelease(one) })) };
-  const record = settled(type, given, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
-  // What is null on purpose was filled in with an example.
-  const full = { ...record, jobs: record.jobs.map((one, i) => ({ ...one, ...inRelease(jobs[i] ?? {}) })) };
-  return reply('RESPONSE_JOB_INFO', full as MessageInput<'RESPONSE_JOB_INFO'>, { release });
-}
+const jobInfo = (release: Release, jobs: readonly Partial<JobRecord>[]) => jobRecordsReply(jobs, { release });
 
 interface Script {
   readonly release?: Release;

@@ -14,7 +14,7 @@ import { tcpTransport } from '../../../src/rpc/tcp-transport.js';
 import { exampleOf, settled } from '../../support/description.js';
 import { FakeAuth, SLURMD_USER } from './fake-auth.js';
 import { type FakeSlurmds, MESSAGE_TIMEOUT_MS, NO_VAL } from './fan-out.js';
-import { type Answer, answering, rc, reply, saying } from './replies.js';
+import { type Answer, answering, jobRecordsReply, rc, reply, saying } from './replies.js';
 import { ScriptedPeer } from './scripted-peer.js';
 import { linkSetup } from './setup.js';
 
@@ -153,23 +153,16 @@ function records<N extends MessageName>(
 }
 
 export function jobInfoReply(jobs: readonly FakeJob[], release: Release): Uint8Array {
-  const own = jobs.map((job) => ({
+  const own = jobs.map(({ sluid = 0n, ...job }) => ({
     jobState: 1,
-    arrayJobId: 0,
-    arrayTaskId: NO_VAL,
     arrayTaskStr: null,
-    hetJobId: 0,
     hetJobOffset: NO_VAL,
     batchFlag: 0,
     batchHost: null,
     ...job,
-    stepId: { sluid: job.sluid ?? 0n, jobId: job.jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
+    stepId: { sluid, jobId: job.jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
   }));
-  const list = records('RESPONSE_JOB_INFO', 'jobs', own, release);
-  const record = built('RESPONSE_JOB_INFO', { jobs: list }, release);
-  // What is null on purpose was filled in with an example.
-  const filled = record.jobs.map((one, i) => ({ ...one, cronspec: jobs[i]?.cronspec ?? null }));
-  return reply('RESPONSE_JOB_INFO', { ...record, jobs: filled }, { release });
+  return jobRecordsReply(own, { release });
 }
 
 export function stepInfoReply(

@@ -77,7 +77,8 @@ export function jobRecordsReply(jobs: readonly Partial<JobRecord>[], details: Re
     hetJobId: 0,
     cronspec: null,
     ...job,
-    stepId: { ...NO_STEP_ID, jobId: job.jobId ?? 7 },
+    // Since 25.11 the job's number stands in its step id alone.
+    stepId: job.stepId ?? { ...NO_STEP_ID, jobId: job.jobId ?? 7 },
   }));
   const full = { ...example, jobs: given.map((job) => ({ ...example.jobs[0], ...job })) };
   const record = settled(type, full, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
