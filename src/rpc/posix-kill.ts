@@ -452,7 +452,7 @@ async function signalEverything(
   );
   const jobs = withoutComponents(meant);
   if (signal === 0) return jobs.map((job) => taken(nameOf(job), job.jobId));
-  // As one of many, a scrontab job would have its line switched off where the controller does not guard it.
+  // In a list scrontab jobs are refused; by themselves, their processes are signalled and their lines stay on.
   const alone = jobs.filter(({ cronspec }) => cronspec !== null && options.cron !== true);
   const others = jobs.filter((job) => !alone.includes(job)).map(nameOf);
   const killed = others.length === 0 ? [] : (await killJobs(link, others, signal, options, context)).jobs;

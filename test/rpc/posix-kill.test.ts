@@ -845,7 +845,7 @@ describe('-1 is everything', () => {
     const steps = [{ jobId: 6, stepId: 0, nodes: 'n1' }];
     await using on = await scene({ release: '26.05', jobs: cron, steps, setup });
     const killed = await on.kill(-1, 'SIGTERM', { broad: true });
-    // One request for many would switch the line off where the controller does not guard it.
+    // No request for many: it would switch the line off where the controller does not guard it.
     expect(on.signals()).toEqual([
       ['text', '7', 15, 0],
       [0, 6, 15, 0],
