@@ -499,7 +499,9 @@ export class SlurmClient implements AsyncDisposable {
       const { flags = 0, restrictUid } = options;
       checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
-      const link = await this.#link.settle(context);
+      // In a given version the record is packed at once, whatever becomes of the caller's object.
+      const isGiven = this.#link.setup.findsVersion !== true;
+      const link = isGiven ? this.#link : await this.#link.settle(context);
       return link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
     });
   }
