@@ -43,7 +43,7 @@ export interface ConnectOptions {
 
 const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 /** slurm.conf's defaults, for when there is none. */
-const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
+const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
  * A client for one cluster. Reads the configuration; opens no connection.
@@ -65,10 +65,11 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkMethods('auth', options.auth, ['create', 'verify']);
   const config = await configOf(options);
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
-  const { messageTimeoutMs, tcpTimeoutMs } = config ?? NO_CONF;
+  const { messageTimeoutMs, tcpTimeoutMs, slurmctldTimeoutMs } = config ?? NO_CONF;
+  const controllers = controllersOf(options, config);
   return new SlurmClient(
     {
-      controllers: controllersOf(options, config),
+      controllers,
       ...protocol,
       slurmUser,
       trusted:
@@ -81,6 +82,8 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
       messageTimeoutMs,
+      // As long as libslurm waits for a backup to take over: once and a half the time after which it does.
+      takeoverMs: controllers.length > 1 ? 1.5 * (slurmctldTimeoutMs ?? 120_000) : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
       transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
