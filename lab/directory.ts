@@ -22,6 +22,8 @@ export interface LabPaths {
   readonly etc: string;
   readonly munge: string;
   readonly mungeSocket: string;
+  /** The key that JSON web tokens are signed with. */
+  readonly jwtKey: string;
   readonly state: string;
   readonly spool: string;
   readonly log: string;
@@ -50,6 +52,7 @@ export function labPaths(directory: string): LabPaths {
     etc,
     munge,
     mungeSocket: join(munge, 'munge.socket'),
+    jwtKey: join(etc, 'jwt_hs256.key'),
     state: join(root, 'state'),
     spool: join(root, 'spool'),
     log: join(root, 'log'),

@@ -35,6 +35,12 @@ export interface SubmitOptions {
   readonly sbatchArgs?: readonly string[];
 }
 
+/** How a token is made. */
+export interface TokenOptions {
+  /** How long it is good for; 1800 s where not given, as Slurm has it. */
+  readonly lifespanSeconds?: number;
+}
+
 /** A node and its state in sinfo's words. */
 export interface NodeState {
   readonly name: string;
@@ -142,6 +148,17 @@ export class LabCluster {
     const jobId = /^(\d+)/.exec(stdout)?.[1];
     if (code !== 0 || !jobId) throw new LabError(`sbatch failed (exit code ${code}): ${stderr.trim()}`);
     return Number(jobId);
+  }
+
+  /** A JSON web token in a user's name, made by slurmctld; for clusters with `jwt`. */
+  async token(user: LabUser, { lifespanSeconds = 1_800 }: TokenOptions = {}): Promise<string> {
+    if (!this.#record.features.jwt) throw new LabError('the cluster takes no tokens: start it with jwt');
+    const argv = ['scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`];
+    const { code, stdout } = await this.exec(argv, { user: 'slurm' });
+    const token = /^SLURM_JWT=(\S+)/m.exec(stdout)?.[1];
+    // Neither output nor errors are shown: a token may be in them.
+    if (code !== 0 || !token) throw new LabError(`scontrol made no token (exit code ${code})`);
+    return token;
   }
 
   /**
