@@ -37,6 +37,8 @@ Without --dir, a release's cluster is in \${SLURMWIRE_LAB_DIR:-<temporary direct
 Options of up, for more than the lab's ordinary set-up:
   --jwt    slurmctld takes tokens too (AuthAltTypes=auth/jwt); "exec --user slurm -- scontrol token username=alice"
            makes one
+  --auth-slurm
+           credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -133,7 +135,7 @@ function describe(cluster: LabCluster): string {
   return table([
     ['slurm.conf', cluster.slurmConf],
     ['controller', `${controller.host}:${controller.port}`],
-    ['munge socket', cluster.mungeSocket],
+    cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
     ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
     ['users', shown.join(', ')],
     [
@@ -215,8 +217,8 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt } = values;
-  return { ...(jwt ? { jwt } : {}) };
+  const { jwt, 'auth-slurm': authSlurm } = values;
+  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}) };
 }
 
 function parse(args: readonly string[]) {
@@ -229,6 +231,7 @@ function parse(args: readonly string[]) {
         user: { type: 'string' },
         dir: { type: 'string' },
         jwt: { type: 'boolean' },
+        'auth-slurm': { type: 'boolean' },
       },
     });
   } catch (error) {

@@ -1,5 +1,5 @@
 import { claimDirectory, defaultDirectory, type LabPaths, labPaths } from './directory.js';
-import { featuresOf } from './features.js';
+import { checkFeatures, featuresOf } from './features.js';
 import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
@@ -48,6 +48,7 @@ export interface UpOptions extends StartOptions {
 export async function up(options: UpOptions = {}): Promise<LabCluster> {
   const { install = true, log = () => {} } = options;
   const release = findRelease(options.release ?? defaultRelease);
+  checkFeatures(options, release.release);
   const root = await ensureRelease(release, { install, log });
   const paths = labPaths(options.directory ?? defaultDirectory(release.release));
   return withLock(paths.mark, lockMs, async () => {
@@ -117,9 +118,9 @@ export async function status(directory: string): Promise<LabStatus> {
     const state = !isRunning(process, paths.mark) ? 'dead' : isPaused(process) ? 'paused' : 'running';
     return { name, pid: process.pid, state } as const;
   });
-  const answers = (name: string) =>
-    daemons.some((daemon) => daemon.name === name && daemon.state === 'running');
-  const canAsk = record && answers('munged') && answers('slurmctld');
+  const answers = (...names: string[]) =>
+    daemons.some(({ name, state }) => names.includes(name) && state === 'running');
+  const canAsk = record && answers('munged', 'sackd') && answers('slurmctld');
   return {
     directory: paths.root,
     running: record !== undefined && isUp(paths, record),

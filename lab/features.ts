@@ -5,10 +5,12 @@ import { releaseNames } from './releases.js';
 export interface LabFeatures {
   /** Daemons accept tokens too (auth/jwt): see `LabCluster.token`. All releases. */
   readonly jwt?: boolean;
+  /** auth/slurm and cred/slurm with a key, no munged; a sackd serves the clients. 24.11 and newer. */
+  readonly authSlurm?: boolean;
 }
 
 /** The releases that have a feature, for those not all of them have. */
-const since: Readonly<Partial<Record<keyof LabFeatures, string>>> = {};
+const since: Readonly<Partial<Record<keyof LabFeatures, string>>> = { authSlurm: '24.11' };
 
 /** Refuses what a release has not got, or what does not go together. */
 export function checkFeatures(features: LabFeatures, release: string): void {
@@ -20,8 +22,8 @@ export function checkFeatures(features: LabFeatures, release: string): void {
 }
 
 /** The features alone, out of options that say more. */
-export function featuresOf({ jwt }: LabFeatures): LabFeatures {
-  return { ...(jwt ? { jwt } : {}) };
+export function featuresOf({ jwt, authSlurm }: LabFeatures): LabFeatures {
+  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}) };
 }
 
 /** Where the keys are that features need, as slurm.conf names them. */
@@ -32,6 +34,14 @@ export interface FeaturePaths {
 /** The slurm.conf parameters that features come to. */
 export function featureParameters(features: LabFeatures, paths: FeaturePaths): Record<string, string> {
   return {
+    ...(features.authSlurm
+      ? {
+          AuthType: 'auth/slurm',
+          CredType: 'cred/slurm',
+          // The daemons would fight for the socket that is sackd's.
+          AuthInfo: 'disable_sack',
+        }
+      : {}),
     ...(features.jwt ? { AuthAltTypes: 'auth/jwt', AuthAltParameters: `jwt_key=${paths.jwtKey}` } : {}),
   };
 }

@@ -55,10 +55,13 @@ export class LabCluster {
   readonly slurmConf: string;
   /** Where slurmctld listens. */
   readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
+  /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
+  readonly sackSocket: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
-  /** Holds `slurmctld.log`, `munged.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
+  /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
   readonly logDirectory: string;
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   readonly nodes: readonly LabNode[];
@@ -74,6 +77,7 @@ export class LabCluster {
     this.slurmConf = paths.slurmConf;
     this.controller = { host: '127.0.0.1', port: record.controllerPort };
     this.mungeSocket = paths.mungeSocket;
+    this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -83,7 +87,7 @@ export class LabCluster {
     this.#record = record;
   }
 
-  /** The daemons' processes by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, and each slurmd by its node's. */
   get daemons(): Readonly<Record<string, ProcessRecord>> {
     return this.#record.daemons;
   }

@@ -10,7 +10,7 @@ import {
   whileAlive,
 } from './daemons.js';
 import { claimDirectory, type LabPaths } from './directory.js';
-import { checkFeatures, featureParameters, featuresOf, type LabFeatures } from './features.js';
+import { featureParameters, featuresOf, type LabFeatures } from './features.js';
 import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import { createNamespace } from './namespace.js';
@@ -40,7 +40,6 @@ export async function startCluster(
   root: string,
   options: StartOptions,
 ): Promise<LabRecord> {
-  checkFeatures(options, release);
   claimDirectory(paths);
   const named = (prefix: string, count: number) =>
     Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`);
@@ -77,10 +76,11 @@ export async function startCluster(
     started.push(daemon);
     note({ daemons: { ...record.daemons, [name]: daemon.record } });
   };
-  // One after the other: a slurmctld without munged gives up, a slurmd without slurmctld waits a second and
+  // One after the other: a slurmctld without munged gives up (one with a key of its own does not need sackd, but commands do), a slurmd without slurmctld waits a second and
   // more.
-  startOne('munged');
-  await whileAlive(started, (signal) => daemonReady('munged', paths, record, signal));
+  const authDaemon = record.features.authSlurm ? 'sackd' : 'munged';
+  startOne(authDaemon);
+  await whileAlive(started, (signal) => daemonReady(authDaemon, paths, record, signal));
   startOne('slurmctld');
   await whileAlive(started, (signal) => daemonReady('slurmctld', paths, record, signal));
   for (const name of nodeNames) startOne(name);
@@ -156,6 +156,7 @@ function makeDirectories(paths: LabPaths, record: LabRecord): void {
   writeFileSync(controllerLog, ''); // slurmctld may write in it, but make no files beside it
   chownSync(controllerLog, slurm.uid, slurm.gid);
   make(paths.run, 0o755, slurm);
+  make(paths.runSlurm, 0o755, slurm);
   make(paths.work, 0o1777, root);
 }
 
@@ -179,6 +180,7 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
   }
   writeKey(join(paths.munge, 'munge.key'), 128, record.mungeAccount);
   if (record.features.jwt) writeKey(paths.jwtKey, 32, record.users.slurm);
+  if (record.features.authSlurm) writeKey(paths.slurmKey, 1024, record.users.slurm);
 }
 
 /** A random key that only its owner may read; the daemons check that. */
