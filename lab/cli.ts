@@ -39,6 +39,7 @@ Options of up, for more than the lab's ordinary set-up:
            makes one
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
+  --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -130,11 +131,11 @@ function stopwatch(): () => string {
 }
 
 function describe(cluster: LabCluster): string {
-  const { controller, users, daemons } = cluster;
+  const { controllers, users, daemons } = cluster;
   const shown = [users.alice, users.bob, users.slurm].map(({ name, uid }) => `${name} ${uid}`);
   return table([
     ['slurm.conf', cluster.slurmConf],
-    ['controller', `${controller.host}:${controller.port}`],
+    ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
     ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
     ['users', shown.join(', ')],
@@ -217,8 +218,8 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm } = values;
-  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}) };
+  const { jwt, 'auth-slurm': authSlurm, backup } = values;
+  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}), ...(backup ? { backup } : {}) };
 }
 
 function parse(args: readonly string[]) {
@@ -232,6 +233,7 @@ function parse(args: readonly string[]) {
         dir: { type: 'string' },
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
+        backup: { type: 'boolean' },
       },
     });
   } catch (error) {

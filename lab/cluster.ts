@@ -11,6 +11,7 @@ import { defaultRelease, findRelease } from './releases.js';
 import { type StartOptions, startCluster } from './startup.js';
 import { clearDirectory } from './teardown.js';
 
+export type { LabController } from './daemons.js';
 export { defaultDirectory } from './directory.js';
 export type { LabFeatures } from './features.js';
 export {
@@ -120,7 +121,7 @@ export async function status(directory: string): Promise<LabStatus> {
   });
   const answers = (...names: string[]) =>
     daemons.some(({ name, state }) => names.includes(name) && state === 'running');
-  const canAsk = record && answers('munged', 'sackd') && answers('slurmctld');
+  const canAsk = record && answers('munged', 'sackd') && answers('slurmctld', 'slurmctld2');
   return {
     directory: paths.root,
     running: record !== undefined && isUp(paths, record),

@@ -7,6 +7,8 @@ export interface LabFeatures {
   readonly jwt?: boolean;
   /** auth/slurm and cred/slurm with a key, no munged; a sackd serves the clients. 24.11 and newer. */
   readonly authSlurm?: boolean;
+  /** A second slurmctld, `slurmctld2`, which takes over when the first is silent for some seconds. All releases. */
+  readonly backup?: boolean;
 }
 
 /** The releases that have a feature, for those not all of them have. */
@@ -22,8 +24,12 @@ export function checkFeatures(features: LabFeatures, release: string): void {
 }
 
 /** The features alone, out of options that say more. */
-export function featuresOf({ jwt, authSlurm }: LabFeatures): LabFeatures {
-  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}) };
+export function featuresOf({ jwt, authSlurm, backup }: LabFeatures): LabFeatures {
+  return {
+    ...(jwt ? { jwt } : {}),
+    ...(authSlurm ? { authSlurm } : {}),
+    ...(backup ? { backup } : {}),
+  };
 }
 
 /** Where the keys are that features need, as slurm.conf names them. */
@@ -42,6 +48,8 @@ export function featureParameters(features: LabFeatures, paths: FeaturePaths): R
           AuthInfo: 'disable_sack',
         }
       : {}),
+    // Not less: on a busy machine a controller may be slow for a moment.
+    ...(features.backup ? { SlurmctldTimeout: '4' } : {}),
     ...(features.jwt ? { AuthAltTypes: 'auth/jwt', AuthAltParameters: `jwt_key=${paths.jwtKey}` } : {}),
   };
 }

@@ -1,5 +1,13 @@
 import { constants } from 'node:os';
-import { daemonReady, startDaemon, stopDaemon, whileAlive } from './daemons.js';
+import {
+  controllersOf,
+  daemonReady,
+  killDaemon,
+  type LabController,
+  startDaemon,
+  stopDaemon,
+  whileAlive,
+} from './daemons.js';
 import type { LabPaths } from './directory.js';
 import { LabError } from './lab-error.js';
 import { spawnInside } from './namespace.js';
@@ -53,7 +61,9 @@ export class LabCluster {
   readonly directory: string;
   /** Path of slurm.conf. */
   readonly slurmConf: string;
-  /** Where slurmctld listens. */
+  /** All controllers, the first of slurm.conf first: two with `backup`. */
+  readonly controllers: readonly LabController[];
+  /** Where slurmctld listens; the first, where there are two. */
   readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
   /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
@@ -76,6 +86,7 @@ export class LabCluster {
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
     this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
     this.workDirectory = paths.work;
@@ -87,7 +98,7 @@ export class LabCluster {
     this.#record = record;
   }
 
-  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   get daemons(): Readonly<Record<string, ProcessRecord>> {
     return this.#record.daemons;
   }
@@ -196,6 +207,12 @@ export class LabCluster {
   /** Ends a daemon. */
   async stopDaemon(name: string): Promise<void> {
     await stopDaemon(name, this.#daemon(name), this.#paths.mark);
+  }
+
+  /** Ends a daemon at once (SIGKILL): it tells nobody, and saves nothing. */
+  async killDaemon(name: string): Promise<void> {
+    const killed = await killDaemon(name, this.#daemon(name), this.#paths.mark);
+    if (!killed) throw new LabError(`${name} is not running`);
   }
 
   /**

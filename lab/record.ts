@@ -23,7 +23,7 @@ export interface LabRecord {
   readonly mungeAccount: LabAccount;
   /** The process that holds the namespaces open; it does nothing else. */
   readonly anchor: ProcessRecord | null;
-  /** The daemons by name: `munged` or `sackd`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   readonly daemons: Readonly<Record<string, ProcessRecord>>;
 }
 

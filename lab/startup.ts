@@ -83,8 +83,12 @@ export async function startCluster(
   await whileAlive(started, (signal) => daemonReady(authDaemon, paths, record, signal));
   startOne('slurmctld');
   await whileAlive(started, (signal) => daemonReady('slurmctld', paths, record, signal));
+  if (record.features.backup) startOne('slurmctld2');
   for (const name of nodeNames) startOne(name);
-  await whileAlive(started, (signal) => allIdle(paths, record, options.timeoutMs ?? 60_000, signal));
+  await whileAlive(started, async (signal) => {
+    await allIdle(paths, record, options.timeoutMs ?? 60_000, signal);
+    if (record.features.backup) await daemonReady('slurmctld2', paths, record, signal);
+  });
   note({ state: 'up' });
   return record;
 }
@@ -152,10 +156,14 @@ function makeDirectories(paths: LabPaths, record: LabRecord): void {
   make(paths.spool, 0o755, root);
   for (const { name } of record.nodes) make(join(paths.spool, name), 0o755, root);
   make(paths.log, 0o755, root);
-  const controllerLog = join(paths.log, 'slurmctld.log');
-  writeFileSync(controllerLog, ''); // slurmctld may write in it, but make no files beside it
-  chownSync(controllerLog, slurm.uid, slurm.gid);
+  for (const name of ['slurmctld', 'slurmctld2']) {
+    if (name === 'slurmctld2' && !record.features.backup) continue;
+    const log = join(paths.log, `${name}.log`);
+    writeFileSync(log, ''); // slurmctld may write in it, but make no files beside it
+    chownSync(log, slurm.uid, slurm.gid);
+  }
   make(paths.run, 0o755, slurm);
+  make(paths.backupRun, 0o755, slurm);
   make(paths.runSlurm, 0o755, slurm);
   make(paths.work, 0o1777, root);
 }
@@ -170,6 +178,7 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
     spoolDirectory: paths.spool,
     logDirectory: paths.log,
     runDirectory: paths.run,
+    backup: record.features.backup ?? false,
     parameters: { ...featureParameters(record.features, paths), ...parameters },
   });
   const files = { [paths.slurmConf]: text, [join(paths.etc, 'cgroup.conf')]: cgroupConf(record.release) };

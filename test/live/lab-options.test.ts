@@ -23,6 +23,25 @@ describe.each(releaseNames)('%s', (release) => {
       await cluster.startMunged();
     });
   });
+
+  describeLive('with backup', { release, nodes: 1, backup: true }, (live) => {
+    test('the second controller stands by, and takes over', async () => {
+      const { cluster } = live();
+      const ping = async () => (await cluster.exec(['scontrol', 'ping'], { user: 'alice' })).stdout;
+      const answers = async () => (await cluster.exec(['squeue'], { user: 'alice' })).code === 0;
+      expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
+
+      await cluster.killDaemon('slurmctld');
+      expect(await ping()).toMatch(/\(primary\) at lab is DOWN\s+.*\(backup\d*\) at lab2 is UP/);
+      await cluster.waitFor(answers, 40_000, 'the second to take over');
+      const id = await cluster.submit('sleep 100', { user: 'alice' });
+      await cluster.waitForJob(id, ['RUNNING']);
+
+      await cluster.startDaemon('slurmctld');
+      expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
+      expect(await cluster.jobState(id)).toBe('RUNNING');
+    });
+  });
 });
 
 const newer = releaseNames.filter((release) => release >= '24.11');
