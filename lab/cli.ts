@@ -9,6 +9,7 @@ import {
   type LabStatus,
   LabUnavailableError,
   prepare,
+  type RateLimit,
   releaseNames,
   status,
   type UpOptions,
@@ -40,6 +41,8 @@ Options of up, for more than the lab's ordinary set-up:
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --rate-limit BUCKET/RATE/SECONDS[/USERS]
+           a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -218,8 +221,23 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm, backup } = values;
-  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}), ...(backup ? { backup } : {}) };
+  const { jwt, 'auth-slurm': authSlurm, backup, 'rate-limit': rateLimit } = values;
+  return {
+    ...(jwt ? { jwt } : {}),
+    ...(authSlurm ? { authSlurm } : {}),
+    ...(backup ? { backup } : {}),
+    ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
+  };
+}
+
+function readRateLimit(text: string): RateLimit {
+  const numbers = text.split('/').map((part) => (/^[1-9]\d{0,8}$/.test(part) ? Number(part) : Number.NaN));
+  const [bucketSize, refillRate, refillPeriod, tableSize, ...excess] = numbers;
+  const isWhole = bucketSize !== undefined && refillRate !== undefined && refillPeriod !== undefined;
+  if (!isWhole || excess.length > 0 || numbers.some(Number.isNaN)) {
+    throw new UsageError(`--rate-limit is three or four numbers, as in 30/2/1; not "${text}"`);
+  }
+  return { bucketSize, refillRate, refillPeriod, ...(tableSize === undefined ? {} : { tableSize }) };
 }
 
 function parse(args: readonly string[]) {
@@ -234,6 +252,7 @@ function parse(args: readonly string[]) {
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
         backup: { type: 'boolean' },
+        'rate-limit': { type: 'string' },
       },
     });
   } catch (error) {

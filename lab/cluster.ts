@@ -13,7 +13,7 @@ import { clearDirectory } from './teardown.js';
 
 export type { LabController } from './daemons.js';
 export { defaultDirectory } from './directory.js';
-export type { LabFeatures } from './features.js';
+export type { LabFeatures, RateLimit } from './features.js';
 export {
   type ExecOptions,
   type ExecResult,

@@ -9,10 +9,27 @@ export interface LabFeatures {
   readonly authSlurm?: boolean;
   /** A second slurmctld, `slurmctld2`, which takes over when the first is silent for some seconds. All releases. */
   readonly backup?: boolean;
+  /** Ordinary users are refused (1804) when they ask too much; root and SlurmUser are not. 24.11 and newer. */
+  readonly rateLimit?: RateLimit;
+}
+
+/** A bucket of requests for each user, as slurm.conf's `rl_` parameters describe it. */
+export interface RateLimit {
+  /** How many requests a full bucket has (`rl_bucket_size`). */
+  readonly bucketSize: number;
+  /** How many it gets back each period (`rl_refill_rate`). */
+  readonly refillRate: number;
+  /** In seconds (`rl_refill_period`). */
+  readonly refillPeriod: number;
+  /** For how many users there is one (`rl_table_size`); 8192 where not given, as Slurm has it. */
+  readonly tableSize?: number;
 }
 
 /** The releases that have a feature, for those not all of them have. */
-const since: Readonly<Partial<Record<keyof LabFeatures, string>>> = { authSlurm: '24.11' };
+const since: Readonly<Partial<Record<keyof LabFeatures, string>>> = {
+  authSlurm: '24.11',
+  rateLimit: '24.11',
+};
 
 /** Refuses what a release has not got, or what does not go together. */
 export function checkFeatures(features: LabFeatures, release: string): void {
@@ -24,11 +41,12 @@ export function checkFeatures(features: LabFeatures, release: string): void {
 }
 
 /** The features alone, out of options that say more. */
-export function featuresOf({ jwt, authSlurm, backup }: LabFeatures): LabFeatures {
+export function featuresOf({ jwt, authSlurm, backup, rateLimit }: LabFeatures): LabFeatures {
   return {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
     ...(backup ? { backup } : {}),
+    ...(rateLimit ? { rateLimit } : {}),
   };
 }
 
@@ -37,8 +55,13 @@ export interface FeaturePaths {
   readonly jwtKey: string;
 }
 
-/** The slurm.conf parameters that features come to. */
-export function featureParameters(features: LabFeatures, paths: FeaturePaths): Record<string, string> {
+/** The slurm.conf parameters that features come to, and those given besides: which hold where both have a word to say. */
+export function parametersOf(
+  features: LabFeatures,
+  paths: FeaturePaths,
+  given: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const controller = [given.SlurmctldParameters ?? '', ...controllerParameters(features)].filter(Boolean);
   return {
     ...(features.authSlurm
       ? {
@@ -51,5 +74,17 @@ export function featureParameters(features: LabFeatures, paths: FeaturePaths): R
     // Not less: on a busy machine a controller may be slow for a moment.
     ...(features.backup ? { SlurmctldTimeout: '4' } : {}),
     ...(features.jwt ? { AuthAltTypes: 'auth/jwt', AuthAltParameters: `jwt_key=${paths.jwtKey}` } : {}),
+    ...given,
+    ...(controller.length > 0 ? { SlurmctldParameters: controller.join(',') } : {}),
   };
+}
+
+function controllerParameters({ rateLimit }: LabFeatures): string[] {
+  return [...(rateLimit ? rateLimitParameters(rateLimit) : [])];
+}
+
+function rateLimitParameters({ bucketSize, refillRate, refillPeriod, tableSize }: RateLimit): string[] {
+  const numbers = { bucket_size: bucketSize, refill_rate: refillRate, refill_period: refillPeriod };
+  const all = { ...numbers, ...(tableSize === undefined ? {} : { table_size: tableSize }) };
+  return ['rl_enable', ...Object.entries(all).map(([name, value]) => `rl_${name}=${value}`)];
 }
