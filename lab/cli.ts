@@ -43,6 +43,10 @@ Options of up, for more than the lab's ordinary set-up:
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
   --rate-limit BUCKET/RATE/SECONDS[/USERS]
            a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
+  --configless
+           slurmctld hands out its configuration, and the slurmds take it
+  --stepmgr
+           jobs submitted with --stepmgr manage their own steps (24.11 and newer)
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -221,12 +225,14 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm, backup, 'rate-limit': rateLimit } = values;
+  const { jwt, 'auth-slurm': authSlurm, backup, 'rate-limit': rateLimit, configless, stepmgr } = values;
   return {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
     ...(backup ? { backup } : {}),
     ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
+    ...(configless ? { configless } : {}),
+    ...(stepmgr ? { stepmgr } : {}),
   };
 }
 
@@ -253,6 +259,8 @@ function parse(args: readonly string[]) {
         'auth-slurm': { type: 'boolean' },
         backup: { type: 'boolean' },
         'rate-limit': { type: 'string' },
+        configless: { type: 'boolean' },
+        stepmgr: { type: 'boolean' },
       },
     });
   } catch (error) {

@@ -11,6 +11,10 @@ export interface LabFeatures {
   readonly backup?: boolean;
   /** Ordinary users are refused (1804) when they ask too much; root and SlurmUser are not. 24.11 and newer. */
   readonly rateLimit?: RateLimit;
+  /** The slurmds get their configuration from slurmctld, and so can clients (REQUEST_CONFIG). All releases; not with `authSlurm`. */
+  readonly configless?: boolean;
+  /** A job submitted with `--stepmgr` has a step manager of its own on its first node. 24.11 and newer. */
+  readonly stepmgr?: boolean;
 }
 
 /** A bucket of requests for each user, as slurm.conf's `rl_` parameters describe it. */
@@ -29,6 +33,7 @@ export interface RateLimit {
 const since: Readonly<Partial<Record<keyof LabFeatures, string>>> = {
   authSlurm: '24.11',
   rateLimit: '24.11',
+  stepmgr: '24.11',
 };
 
 /** Refuses what a release has not got, or what does not go together. */
@@ -38,16 +43,16 @@ export function checkFeatures(features: LabFeatures, release: string): void {
     const having = releaseNames.filter((one) => one >= first).join(', ');
     throw new LabError(`Slurm ${release} has no ${name}: of the lab's releases, ${having} have it`);
   }
+  if (features.configless && features.authSlurm) {
+    throw new LabError('configless and authSlurm: the lab has not got both in one cluster');
+  }
 }
 
 /** The features alone, out of options that say more. */
-export function featuresOf({ jwt, authSlurm, backup, rateLimit }: LabFeatures): LabFeatures {
-  return {
-    ...(jwt ? { jwt } : {}),
-    ...(authSlurm ? { authSlurm } : {}),
-    ...(backup ? { backup } : {}),
-    ...(rateLimit ? { rateLimit } : {}),
-  };
+export function featuresOf(options: LabFeatures): LabFeatures {
+  const { jwt, authSlurm, backup, rateLimit, configless, stepmgr } = options;
+  const all = { jwt, authSlurm, backup, rateLimit, configless, stepmgr };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
 /** Where the keys are that features need, as slurm.conf names them. */
@@ -74,13 +79,19 @@ export function parametersOf(
     // Not less: on a busy machine a controller may be slow for a moment.
     ...(features.backup ? { SlurmctldTimeout: '4' } : {}),
     ...(features.jwt ? { AuthAltTypes: 'auth/jwt', AuthAltParameters: `jwt_key=${paths.jwtKey}` } : {}),
+    // Steps are managed from the extern step.
+    ...(features.stepmgr ? { PrologFlags: 'contain' } : {}),
     ...given,
     ...(controller.length > 0 ? { SlurmctldParameters: controller.join(',') } : {}),
   };
 }
 
-function controllerParameters({ rateLimit }: LabFeatures): string[] {
-  return [...(rateLimit ? rateLimitParameters(rateLimit) : [])];
+function controllerParameters({ rateLimit, configless, stepmgr }: LabFeatures): string[] {
+  return [
+    ...(rateLimit ? rateLimitParameters(rateLimit) : []),
+    ...(configless ? ['enable_configless'] : []),
+    ...(stepmgr ? ['enable_stepmgr'] : []),
+  ];
 }
 
 function rateLimitParameters({ bucketSize, refillRate, refillPeriod, tableSize }: RateLimit): string[] {

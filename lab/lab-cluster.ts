@@ -24,8 +24,8 @@ export interface ExecOptions {
   readonly input?: string;
   /** After it the command is killed (not what it started) and the call fails; 60 s where not given. */
   readonly timeoutMs?: number;
-  /** Added to the cluster's environment; nothing of the caller's gets in otherwise. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to the cluster's environment, or taken out of it (undefined); nothing of the caller's gets in otherwise. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** How a command ended. */

@@ -128,7 +128,9 @@ const useRelease = [
  */
 const useRunSlurm = [
   'if [ "$release" = / ]; then mount -t tmpfs -o mode=755 slurmwire-lab-run /run; mkdir /run/lock; fi',
-  'mkdir /run/slurm',
+  // Who has no configuration yet looks for munged where the packages have it.
+  'mkdir /run/slurm /run/munge',
+  'ln -s "$cluster/munge/munge.socket" /run/munge/munge.socket.2',
   'mount --bind "$cluster/run-slurm" /run/slurm',
 ];
 
@@ -138,8 +140,8 @@ export interface InsideOptions {
   readonly account?: LabAccount;
   /** Makes it another host of the cluster: by its name, and by a directory of its own for the pid files. */
   readonly host?: { readonly name: string; readonly run: string } | undefined;
-  /** Added to the environment, which is otherwise the cluster's own: nothing of the caller's gets in. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to the environment, or taken out of it; otherwise it is the cluster's own: nothing of the caller's gets in. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdio: NonNullable<SpawnOptions['stdio']>;
   /** Whether it outlives this process, in a session of its own. */
   readonly detached?: boolean;

@@ -1,6 +1,8 @@
 /** The lab's options, each proved by Slurm's own commands on the releases that have it. */
 
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type LabUser, releaseNames, up } from '../../lab/cluster.js';
 import { describeLive } from './support/live.js';
@@ -21,6 +23,22 @@ describe.each(releaseNames)('%s', (release) => {
       const cancelled = await cluster.exec(['scancel', submitted.stdout.trim()], { user: 'bob', env });
       expect(cancelled).toEqual({ code: 0, stdout: '', stderr: '' });
       await cluster.startMunged();
+    });
+  });
+
+  describeLive('with configless', { release, nodes: 1, configless: true }, (live) => {
+    test('commands and slurmds need no slurm.conf', async () => {
+      const { cluster } = live();
+      const { host, port } = cluster.controller;
+      const nothing = { SLURM_CONF: undefined };
+      // The slurmd keeps a link to what it got, where commands find it.
+      expect((await cluster.exec(['squeue'], { user: 'alice', env: nothing })).code).toBe(0);
+      await rm(join(cluster.directory, 'run-slurm/conf'));
+      expect((await cluster.exec(['squeue'], { user: 'alice', env: nothing })).code).not.toBe(0);
+      const env = { ...nothing, SLURM_CONF_SERVER: `${host}:${port}` };
+      const ran = await cluster.exec(['srun', 'printenv', 'SLURM_CONF'], { user: 'alice', env });
+      expect(ran.stderr).toBe('');
+      expect(ran.stdout).toContain('/n1/conf-cache/slurm.conf');
     });
   });
 
@@ -69,6 +87,21 @@ describe.each(newer)('%s', (release) => {
       expect(said.at(-1)).toContain('RPC rate limited');
       expect(said.length).toBeGreaterThan(1);
       for (let i = 0; i < 5; i++) expect((await squeue('root')).code).toBe(0);
+    });
+  });
+
+  describeLive('with stepmgr', { release, nodes: 2, stepmgr: true }, (live) => {
+    test('a job can have a step manager', async () => {
+      const { cluster } = live();
+      const steps =
+        'srun -N2 true; printenv SLURM_STEPMGR > stepmgr; scontrol show job $SLURM_JOB_ID | grep -i stepmgr';
+      const id = await cluster.submit(steps, {
+        user: 'alice',
+        sbatchArgs: ['--stepmgr', '-N2', '-o', 'out'],
+      });
+      expect(await cluster.waitForJob(id, ['COMPLETED', 'FAILED'])).toBe('COMPLETED');
+      const { stdout } = await cluster.exec(['cat', 'stepmgr', 'out'], { user: 'alice' });
+      expect(stdout).toMatch(/^n1\n *StepMgrEnabled=Yes/m);
     });
   });
 
