@@ -39,12 +39,12 @@ const create = (context = within(10_000)) =>
   mungeSocket({ socket: fake.socket }).create(payload, null, context);
 const verify = (context = within(10_000)) =>
   mungeSocket({ socket: fake.socket }).verify(sectionOf(CREDENTIAL), context);
-const ask = (answer: 'encodeResponse' | 'decodeResponse', policy = AT_ONCE, signal = within(30_000).signal) =>
+const ask = (answer: 'encodeResponse' | 'decodeResponse', policy = AT_ONCE, context = within(30_000)) =>
   askMunged(
     fake.socket,
     (retry) => encodeMungeMessage('decodeRequest', { data: Buffer.from('x\0') }, retry),
     answer,
-    signal,
+    context,
     policy,
   );
 const retries = () => fake.requests.map((request) => request[6]);
@@ -265,6 +265,14 @@ describe('a munged that does not answer', () => {
     for (const dribbler of dribblers) clearInterval(dribbler);
   });
 
+  it('is called hung before the deadline, if that leaves no time for another try', async () => {
+    fake.script = () => {};
+    const context = within(3_500);
+    expect(await rejection(create(context))).toMatchObject({ code: 'EMUNGE_SOCKET', reason: 'hung' });
+    expect(context.signal.aborted).toBe(false);
+    expect(retries()).toEqual([0]);
+  });
+
   it('is given the limit for taking the request too', async () => {
     const stuck = await startFakeMunged(() => {});
     const taken: Socket[] = [];
@@ -280,7 +288,7 @@ describe('a munged that does not answer', () => {
     try {
       const request = encodeMungeMessage('decodeRequest', { data: new Uint8Array(1_000_000) });
       const policy = { ...AT_ONCE, tries: 2, limitMs: 100 };
-      const outcome = await askMunged(path, () => request, 'decodeResponse', within(30_000).signal, policy);
+      const outcome = await askMunged(path, () => request, 'decodeResponse', within(30_000), policy);
       expect(outcome.trouble).toMatchObject({
         errno: 'ETIMEDOUT',
         text: expect.stringContaining('sending the request'),
@@ -351,7 +359,7 @@ describe('a munged that does not answer', () => {
       [`${fake.socket}.none`, 'ENOENT'],
       [`${file}/below`, 'ENOTDIR'],
     ] as const) {
-      const outcome = await askMunged(path, connects, 'encodeResponse', within(1_000).signal);
+      const outcome = await askMunged(path, connects, 'encodeResponse', within(1_000));
       expect(outcome.trouble?.errno).toBe(errno);
     }
     expect(connects).toHaveBeenCalledTimes(3);
