@@ -468,8 +468,8 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     return JSON.parse(stdout);
   }
 
-  it('works in a worker thread', async () => {
-    const worker = new Worker(CHILD, { workerData: ['roundTrip', munged.socket] });
+  it.each(['roundTrip', 'socketRoundTrip'])('works in a worker thread: %s', async (scenario) => {
+    const worker = new Worker(CHILD, { workerData: [scenario, munged.socket] });
     const answer = await new Promise((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
@@ -483,6 +483,7 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     async () => {
       const nobody = { uid: 65534, gid: 65534 };
       expect(await child('roundTrip', munged.socket, nobody.uid)).toEqual({ ...nobody, same: true });
+      expect(await child('socketRoundTrip', munged.socket, nobody.uid)).toEqual({ ...nobody, same: true });
     },
   );
 
@@ -503,6 +504,17 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
       }
     },
   );
+
+  it('ends at once over the socket, whatever munged does', async () => {
+    munged.kill('SIGSTOP');
+    try {
+      const { before } = await child('exitInCall', munged.socket);
+      // Through libmunge it would be ten seconds.
+      expect(Date.now() - before).toBeLessThan(5_000);
+    } finally {
+      munged.kill('SIGCONT');
+    }
+  });
 
   it('keeps memory bounded over thousands of calls, and the limit too', { timeout: 120_000 }, async () => {
     const found = await child('leak', munged.socket);
