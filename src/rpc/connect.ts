@@ -1,4 +1,4 @@
-import { munge } from '../auth/index.js';
+import { defaultMunge } from '../auth/index.js';
 import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
@@ -20,7 +20,8 @@ export interface ConnectOptions {
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;
-  /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
+  /** How to prove who we are. Default: MUNGE with slurm.conf's AuthInfo, as `defaultMunge()` has it: through
+   * libmunge, or through munged's socket where libmunge cannot be loaded. */
   readonly auth?: Authenticator | undefined;
   /**
    * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
@@ -181,7 +182,7 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
 }
 
 function defaultAuth(config: SlurmConfig | null): Authenticator {
-  if (config === null) return munge();
+  if (config === null) return defaultMunge();
   const { authType, authInfo, file } = config;
   if (authType !== 'auth/munge') {
     throw new SlurmConfigError(`AuthType=${authType} is not supported by this version.`, {
@@ -191,7 +192,7 @@ function defaultAuth(config: SlurmConfig | null): Authenticator {
       hint: 'Pass an Authenticator as the auth option of connect().',
     });
   }
-  return munge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
+  return defaultMunge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
 function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {
