@@ -1,33 +1,39 @@
 /**
  * Records the conversations of fixtures/RELEASE anew from live clusters: Slurm's own commands and its library through recording
- * proxies, and slurmwire's calls through its recorder. Run it as `npm run record-fixtures`, or `-- 24.11` for one release; look at the
- * difference before you commit it.
+ * proxies, and slurmwire's calls through its recorder. Run it as `npm run record-fixtures`, `-- 24.11` for one release, `-- --calls` for
+ * slurmwire's own calls alone; look at the difference before you commit it.
  */
 
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { defaultRelease, type LabCluster, prepare, releaseNames, up } from './cluster.js';
 import { LibslurmPeer, libslurmPeerPackages } from './libslurm-peer.js';
 import { ensurePackages, installedVersions } from './packages.js';
+import { recordCalls } from './record-calls.js';
+import { alices, SLEEP, since, stepsJob } from './recorded-jobs.js';
 import { Recording } from './recording.js';
 import { findRelease } from './releases.js';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
-const SLEEP = 'sleep 1000';
 /** Processes do not mind it: by default it is ignored. */
 const URG = { name: 'URG', number: 23 };
 const BATCH_STEP = 0xfffffffb;
 
 async function main(): Promise<void> {
-  const wanted = process.argv.slice(2);
+  const { values, positionals } = parseArgs({
+    options: { calls: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
   const machine = { ...findRelease(defaultRelease), packages: libslurmPeerPackages };
-  await ensurePackages(machine, { install: true, log: console.log });
-  for (const release of wanted.length > 0 ? wanted : releaseNames) await record(release);
+  if (!values.calls) await ensurePackages(machine, { install: true, log: console.log });
+  for (const release of positionals.length > 0 ? positionals : releaseNames)
+    await record(release, values.calls);
 }
 
-async function record(release: string): Promise<void> {
+async function record(release: string, isCallsOnly: boolean): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'swl-'));
   await chmod(directory, 0o755);
   const cluster = await up({ release, nodes: 2, directory: join(directory, 'c'), log: console.log });
@@ -35,15 +41,20 @@ async function record(release: string): Promise<void> {
     const target = join(checkout, 'fixtures', release);
     await mkdir(target, { recursive: true });
     const recording = new Recording(cluster, await packageVersion(release), target);
-    const peer = await LibslurmPeer.build(cluster, join(checkout, 'test/live/support/libslurm-peer.c'));
-    await recordSignals(cluster, recording, peer);
-    await recordControl(cluster, recording);
-    await recordKills(cluster, recording, peer);
-    if (release === defaultRelease) await recordCalls(cluster, recording);
+    if (!isCallsOnly) await recordPeers(cluster, recording);
+    await recordCalls(cluster, recording);
   } finally {
     await cluster.down();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Slurm's own clients. */
+async function recordPeers(cluster: LabCluster, recording: Recording): Promise<void> {
+  const peer = await LibslurmPeer.build(cluster, join(checkout, 'test/live/support/libslurm-peer.c'));
+  await recordSignals(cluster, recording, peer);
+  await recordControl(cluster, recording);
+  await recordKills(cluster, recording, peer);
 }
 
 /** Signals to a job and its steps: through slurmctld, and straight to the slurmds. The job tables in here have two jobs. */
@@ -150,40 +161,6 @@ async function recordKills(cluster: LabCluster, recording: Recording, peer: Libs
     'The same by its text.',
   );
 }
-
-/** What slurmwire says, as alice. */
-async function recordCalls(cluster: LabCluster, recording: Recording): Promise<void> {
-  const job = await stepsJob(cluster, 1);
-  const bobs = await cluster.submit(SLEEP, { user: 'bob', sbatchArgs: ['--hold'] });
-  const killJob = (name: string, id: number, note: string) =>
-    recording.calls(name, [{ method: 'killJob', args: [id] }], note);
-  await killJob('kill-job', job, 'A running job with a step ends: first contact, then the kill.');
-  await cluster.waitForJob(job, ['CANCELLED']);
-  await killJob('kill-job-done', job, 'A finished job: RC 2021, then a look at how many records it has.');
-  await killJob('kill-job-unknown', 4242, 'A job that does not exist: RC 2017.');
-  await killJob('kill-job-denied', bobs, "Somebody else's job: RC 2002.");
-  await recording.calls('ping', [{ method: 'ping', args: [] }], 'A PING.');
-}
-
-/** A job of alice's on both nodes with so many steps, all of them running. */
-async function stepsJob(cluster: LabCluster, steps: number): Promise<number> {
-  const srun = 'srun --overlap -N2 -n2 sleep 1000 &\n';
-  const job = await alices(cluster, `${srun.repeat(steps)}sleep 1000`, ['-N2', '-n2']);
-  const running = async () => {
-    const argv = ['squeue', '-h', '-s', '-j', `${job}`, '-o', '%i'];
-    const { stdout } = await cluster.exec(argv, { user: 'root' });
-    return stdout.split('\n').filter((line) => /\.\d+$/.test(line)).length === steps;
-  };
-  await cluster.waitFor(running, 20_000, `${steps} steps`);
-  return job;
-}
-
-function alices(cluster: LabCluster, script: string, sbatchArgs: readonly string[] = []): Promise<number> {
-  return cluster.submit(script, { user: 'alice', sbatchArgs });
-}
-
-/** Releases sort by their names. */
-const since = ({ release }: LabCluster, first: string) => release >= first;
 
 async function packageVersion(release: string): Promise<string> {
   const root = await prepare({ release });

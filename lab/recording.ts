@@ -5,7 +5,7 @@ import type { LabCluster } from './lab-cluster.js';
 import type { LibslurmPeer } from './libslurm-peer.js';
 import type { LabUser } from './record.js';
 import { runUserProgram } from './run-user-program.js';
-import type { UserTask } from './user-program.js';
+import type { UserCall } from './user-program.js';
 
 /** How a command is recorded. */
 export interface RecordOptions {
@@ -56,13 +56,19 @@ export class Recording {
     );
   }
 
-  /** Calls of slurmwire, as alice. */
-  async calls(name: string, calls: UserTask['calls'], note: string): Promise<void> {
+  /** A call of slurmwire; its arguments stand in the recording as JSON, to be made again by whoever plays it. */
+  async call(
+    name: string,
+    { method, args }: UserCall,
+    note: string,
+    { user = 'alice' }: Pick<RecordOptions, 'user'> = {},
+  ): Promise<void> {
     const { users, slurmConf } = this.#cluster;
-    const client = `slurmwire ${calls.map(({ method, args }) => `${method}(${args.join()})`).join('; ')}`;
+    const client = `slurmwire ${method}(${JSON.stringify(args).slice(1, -1)})`;
     const record = this.#provenance('slurmctld', client, note);
+    const calls = [{ method, args }];
     const { fixture = '', results } = await runUserProgram({
-      ...users.alice,
+      ...users[user],
       conf: slurmConf,
       calls,
       record,

@@ -7,13 +7,22 @@
 import {
   type Authenticator,
   connect,
+  type Endpoint,
   isSlurmError,
   loadMunge,
   loadSlurmConfig,
   munge,
+  type SlurmClient,
+  type SlurmConfig,
   tcpTransport,
 } from '../src/index.js';
 import { encodeFixture, type Provenance, Recorder } from '../src/replay/index.js';
+
+/** A call of the client that makes a conversation. */
+export interface UserCall {
+  readonly method: Exclude<keyof SlurmClient, 'close' | typeof Symbol.asyncDispose>;
+  readonly args: readonly unknown[];
+}
 
 /** What the program is to do. */
 export interface UserTask {
@@ -22,10 +31,7 @@ export interface UserTask {
   /** Path of slurm.conf. */
   readonly conf: string;
   /** Calls of one client, in order. */
-  readonly calls: readonly {
-    readonly method: 'killJob' | 'killJobStep' | 'ping';
-    readonly args: readonly unknown[];
-  }[];
+  readonly calls: readonly UserCall[];
   /** Record the conversation. */
   readonly record?: Provenance;
 }
@@ -42,7 +48,7 @@ await loadMunge();
 process.setgroups?.([task.gid]);
 process.setgid?.(task.gid);
 process.setuid?.(task.uid);
-process.stdout.write(`${JSON.stringify(await perform(task))}\n`);
+process.stdout.write(`${JSON.stringify(await perform(task), showBigint)}\n`);
 
 async function perform({ uid, gid, conf, calls, record }: UserTask): Promise<UserTaskResult> {
   const config = await loadSlurmConfig({ conf });
@@ -50,7 +56,7 @@ async function perform({ uid, gid, conf, calls, record }: UserTask): Promise<Use
   const recorder =
     record === undefined
       ? undefined
-      : new Recorder(record, { clientUid: uid, clientGid: gid, label: () => 'slurmctld' });
+      : new Recorder(record, { clientUid: uid, clientGid: gid, label: rolesOf(config) });
   const transport = tcpTransport({ connectTimeoutMs: config.tcpTimeoutMs });
   const slurm = await connect({
     conf: config,
@@ -60,7 +66,7 @@ async function perform({ uid, gid, conf, calls, record }: UserTask): Promise<Use
   const results = [];
   for (const { method, args } of calls) {
     try {
-      const call = slurm[method] as (...args: unknown[]) => Promise<unknown>;
+      const call = slurm[method] as (...args: unknown[]) => PromiseLike<unknown>;
       results.push({ value: await call.apply(slurm, [...args]) });
     } catch (error) {
       if (!isSlurmError(error)) throw error;
@@ -70,4 +76,17 @@ async function perform({ uid, gid, conf, calls, record }: UserTask): Promise<Use
   await slurm.close();
   if (recorder === undefined) return { results };
   return { results, fixture: Buffer.from(encodeFixture(recorder.fixture())).toString('base64') };
+}
+
+/** `slurmctld`, and `slurmd-1` and so on in the order of slurm.conf: what the recording proxies call them. */
+function rolesOf({ nodes = [] }: SlurmConfig): (endpoint: Endpoint) => string {
+  return ({ port }) => {
+    const index = nodes.findIndex((node) => node.port === port);
+    return index < 0 ? 'slurmctld' : `slurmd-${index + 1}`;
+  };
+}
+
+/** JSON has none. */
+function showBigint(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}` : value;
 }
