@@ -1,6 +1,6 @@
 import type { SlurmConfig } from '../src/index.js';
 
-/** The cluster that fixtures/22.05 was recorded from, as far as a client needs to know it. */
+/** The cluster that fixtures/RELEASE were recorded from, as far as a client needs to know it, with names of no machine for addresses. */
 export const RECORDED_CLUSTER: SlurmConfig = {
   file: null,
   clusterName: 'lab',
@@ -9,6 +9,7 @@ export const RECORDED_CLUSTER: SlurmConfig = {
   slurmdUser: { name: 'root', uid: 0 },
   authType: 'auth/munge',
   authInfo: { socket: null, ttlSeconds: null },
+  nodes: ['n1', 'n2'].map((name) => ({ name, hostname: name, address: name, port: 6818, state: null })),
   messageTimeoutMs: 10_000,
   tcpTimeoutMs: 2_000,
   scronParameters: '',

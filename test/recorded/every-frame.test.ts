@@ -13,7 +13,7 @@ import {
 } from '../../src/protocol/index.js';
 import { encodeWith } from '../support/codec.js';
 import { toHex } from '../support/golden.js';
-import { framesOf, RECORDED_RELEASES, recorded, recordedNames } from './support.js';
+import { framesOf, isOwnCall, RECORDED_RELEASES, recorded, recordedNames } from './support.js';
 
 describe.each(RECORDED_RELEASES)('%s', (release) => {
   const names = recordedNames(release);
@@ -23,11 +23,14 @@ describe.each(RECORDED_RELEASES)('%s', (release) => {
     expect(fixture.provenance.slurm).toContain(`${release} (Debian ${release}.`);
     for (const connection of fixture.connections) {
       const [sent, answered] = [framesOf(connection, '>'), framesOf(connection, '<')];
-      expect([sent.length, answered.length]).toEqual([1, 1]);
+      // Slurm's own clients know the version; ours asks for it in others, to some of which nothing is said.
+      const isSearch = isOwnCall(fixture) && sent[0]?.messageName === 'REQUEST_BUILD_INFO';
+      expect(sent.length).toBe(1);
+      expect(isSearch && answered.length === 0 ? 1 : answered.length).toBe(1);
       for (const frame of [...sent, ...answered]) {
-        expect(frame.release).toBe(release);
+        if (!isSearch) expect(frame.release).toBe(release);
         expectSameBody(frame);
-        const head = toHex(encodeWith(header, release, frame.header));
+        const head = toHex(encodeWith(header, frame.release, frame.header));
         expect(toHex(frame.bytes.subarray(LENGTH_WORD)).slice(0, head.length)).toBe(head);
         expectBoundDigest(frame);
       }

@@ -7,6 +7,7 @@ import { FrameAssembler } from '../../src/protocol/frame-assembler.js';
 import { decodeFrame, type Frame, type Release } from '../../src/protocol/index.js';
 import { type Direction, type RedactedConnection, streamOf } from '../../src/replay/conversation.js';
 import { type Fixture, type Player, type PlayOptions, play, readFixture } from '../../src/replay/index.js';
+import { sectionsOf } from '../../src/replay/recorded-sections.js';
 
 /** Releases whose daemons were recorded. */
 export const RECORDED_RELEASES = ['20.11', '22.05', '24.11', '26.05'] as const satisfies Release[];
@@ -32,6 +33,31 @@ const pathOf = (name: string, release: Release) => `${directoryOf(release)}${nam
 /** The words of the command or call that was recorded: job numbers are as the cluster gave them out. */
 export function wordsOf({ provenance }: Fixture): string[] {
   return provenance.client.split(' ');
+}
+
+/** True for a call of slurmwire's own, false for a command or a library of Slurm's. */
+export function isOwnCall({ provenance }: Fixture): boolean {
+  return provenance.client.startsWith('slurmwire ');
+}
+
+/** The call of slurmwire that was recorded: `slurmwire killJob(8,"SIGTERM")`. */
+export function callOf({ provenance: { client } }: Fixture): { method: string; args: unknown[] } {
+  const [, method = '', args] = /^slurmwire (\w+)\((.*)\)$/s.exec(client) ?? [];
+  return { method, args: JSON.parse(`[${args}]`) };
+}
+
+/** Makes the recorded call again. */
+export async function callAgain(slurm: SlurmClient, fixture: Fixture): Promise<unknown> {
+  const { method, args } = callOf(fixture);
+  const call = slurm[method as keyof SlurmClient] as (...args: unknown[]) => PromiseLike<unknown>;
+  return call.apply(slurm, args);
+}
+
+/** Who made the recorded call. */
+export function callerOf({ connections }: Fixture): number {
+  const uid = connections.flatMap((connection) => sectionsOf(connection, '>'))[0]?.facts.uid;
+  if (typeof uid !== 'number') throw new TypeError('the recording does not say who the client was');
+  return uid;
 }
 
 /** All frames the client sent, in order. */
