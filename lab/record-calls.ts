@@ -74,8 +74,8 @@ async function recordPending(cluster: LabCluster, calls: Calls): Promise<void> {
 
 /** What else is done to a running job. Before 26.05 its owner may not suspend it. */
 async function recordControl(cluster: LabCluster, calls: Calls): Promise<void> {
-  const job = await alices(cluster, 'touch begun; sleep 1000');
-  const begun = join(cluster.workDirectory, 'begun');
+  const job = await alices(cluster, 'touch begun.$SLURM_JOB_ID; sleep 1000');
+  const begun = join(cluster.workDirectory, `begun.${job}`);
   await cluster.waitFor(() => existsSync(begun), 20_000, 'the script to begin');
   const user = since(cluster, '26.05') ? 'alice' : 'slurm';
   await calls.record('notify', 'notify', [job, 'a message'], 'Text for the job.');

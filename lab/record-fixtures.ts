@@ -111,7 +111,7 @@ async function recordSignals(cluster: LabCluster, recording: Recording, peer: Li
 
 /** What operators and owners do to jobs with scontrol. */
 async function recordControl(cluster: LabCluster, recording: Recording): Promise<void> {
-  const job = await alices(cluster, 'touch begun; sleep 1000');
+  const job = await alices(cluster, SLEEP);
   await cluster.waitForJob(job, ['RUNNING']);
   const scontrol = (name: string, args: readonly string[], note: string, user: 'root' | 'alice') =>
     recording.command(name, ['scontrol', ...args], note, { user });
