@@ -42,6 +42,7 @@ import {
   type KillJobOptions,
 } from './kill-options.js';
 import type { Accepted, AlreadyEnded } from './kill-request.js';
+import type { Pace } from './pacer.js';
 import { type ControllerPing, ping } from './ping.js';
 import {
   type Killed,
@@ -477,6 +478,14 @@ export class SlurmClient implements AsyncDisposable {
    */
   ping(options: CallOptions = {}): Promise<ControllerPing[]> {
     return this.#run('ping', options, CALL_OPTIONS, 1, (context) => ping(this.#link, context));
+  }
+
+  /**
+   * How this client stands with the controllers it has asked for something: what they refused because it was too much (1804, 1805), how fast
+   * they are asked now, who waits. Asks nobody. docs/rate-limits.md says what it means.
+   */
+  paces(): Pace[] {
+    return this.#link.paces();
   }
 
   /**

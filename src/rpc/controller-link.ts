@@ -13,6 +13,7 @@ import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
 import { ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
+import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
 
@@ -36,6 +37,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly cluster: ClusterFacts | null;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
+  /** Default: one of its own. */
+  readonly pacer?: Pacer | undefined;
 }
 
 /** A message for the controller in charge. */
@@ -51,6 +54,7 @@ export interface ControllerCall<N extends MessageName> {
 }
 
 interface Learned {
+  readonly pacer: Pacer;
   /** Endpoints that have answered a PING with a good credential, or are being asked. */
   readonly contacts: Map<string, SharedWork<Reply>>;
   cluster: ClusterFacts | null;
@@ -62,10 +66,16 @@ export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
   #exchanges = 0;
+  #backoffs = 0;
 
   constructor(setup: LinkSetup, learned?: Learned) {
     this.setup = setup;
-    this.#learned = learned ?? { contacts: new Map(), cluster: setup.cluster, asking: null };
+    this.#learned = learned ?? {
+      pacer: setup.pacer ?? new Pacer(),
+      contacts: new Map(),
+      cluster: setup.cluster,
+      asking: null,
+    };
   }
 
   /** A link that shares what has been learned about the cluster and counts anew. */
@@ -81,6 +91,16 @@ export class ControllerLink {
   /** Exchanges begun through this link, first contacts and those that failed included. */
   get exchanges(): number {
     return this.#exchanges;
+  }
+
+  /** Answers through this link that said: too many requests. */
+  get backoffs(): number {
+    return this.#backoffs;
+  }
+
+  /** How the client of this link stands with each controller. */
+  paces(): Pace[] {
+    return this.#learned.pacer.paces();
   }
 
   /**
@@ -177,7 +197,7 @@ export class ControllerLink {
       return await this.#exchange(request, context);
     } catch (error) {
       // What was learned may no longer hold (a restart, an upgrade, a new key): the next call looks again.
-      this.#learned.contacts.delete(showEndpoint(request.endpoint));
+      if (!wasHeldBack(error)) this.#learned.contacts.delete(showEndpoint(request.endpoint));
       throw error;
     }
   }
@@ -218,8 +238,16 @@ export class ControllerLink {
   }
 
   #exchange(request: Request, context: CallContext): Promise<Reply> {
-    this.#exchanges += 1;
-    return exchange(this.setup, request, context);
+    // What an explanation notes is not sent, so it does not wait.
+    const noted = this.setup.instead?.(request) ?? null;
+    if (noted !== null) return noted;
+    const send = async () => {
+      this.#exchanges += 1;
+      const reply = await exchange(this.setup, request, context);
+      if (isBackoff(reply)) this.#backoffs += 1;
+      return reply;
+    };
+    return this.#learned.pacer.run(request, context, send);
   }
 }
 
