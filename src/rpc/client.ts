@@ -85,7 +85,12 @@ export interface RequestOptions extends CallOptions {
 
 const REQUEST_OPTIONS = [...CALL_OPTIONS, 'flags', 'restrictUid'] as const satisfies (keyof RequestOptions)[];
 
-/** The kills of one cluster. Made by `connect()`; holds no connection between calls, so closing it frees nothing but ends its use. */
+/**
+ * The kills of one cluster. Made by `connect()`; holds no connection between calls, so closing it frees nothing but ends its use.
+ *
+ * One client is one user to the controllers. At most 64 of its requests are under way to a controller at a time, and where that limits the
+ * requests of a user they are paced and sent again within each call's time: docs/rate-limits.md.
+ */
 export class SlurmClient implements AsyncDisposable {
   readonly #link: ControllerLink;
   readonly #timeoutMs: number | undefined;
