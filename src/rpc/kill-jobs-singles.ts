@@ -17,6 +17,7 @@ import { killByText, killJob, killRecord } from './kill.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
 import type { Limiter } from './limiter.js';
+import { plannedAnew } from './planned-anew.js';
 import type { Reply } from './reply.js';
 
 /** What all jobs of one call are asked with. */
@@ -144,7 +145,7 @@ function askFor(
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await send(link, target, how, signal, options, context);
+      await plannedAnew(async () => send(await link.settle(context), target, how, signal, options, context));
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;

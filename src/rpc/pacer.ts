@@ -55,18 +55,19 @@ export class Pacer {
    * Sends when it is the request's turn, and again while it is answered with 1804: a certain "not done".
    *
    * @param send one try; each needs a credential of its own.
+   * @param isUrgent before all that are not: others wait for a first contact. A PING is urgent anyway.
    * @returns the reply; 1804 itself where the call's time or its tries are used up. 1805 is never sent again.
    * @throws what `send` throws; SlurmTimeoutError, outcome `not-sent`, for what was given up while it waited; SlurmServerError
    * `SLURMWIRE_BREAKER_OPEN`, `not-sent`.
    */
-  run(request: Request, context: CallContext, send: () => Promise<Reply>): Promise<Reply> {
+  run(request: Request, context: CallContext, send: () => Promise<Reply>, isUrgent = false): Promise<Reply> {
     const peer = showEndpoint(request.endpoint);
     let controller = this.#controllers.get(peer);
     if (controller === undefined) {
       controller = new PacedController(peer, this.#clock, this.#random);
       this.#controllers.set(peer, controller);
     }
-    return controller.run(request, context, send);
+    return controller.run(request, context, send, isUrgent || request.name === 'REQUEST_PING');
   }
 
   /** How it stands with each controller that was asked for something. */
@@ -109,10 +110,14 @@ class PacedController {
     };
   }
 
-  async run(request: Request, context: CallContext, send: () => Promise<Reply>): Promise<Reply> {
+  async run(
+    request: Request,
+    context: CallContext,
+    send: () => Promise<Reply>,
+    isUrgent: boolean,
+  ): Promise<Reply> {
     const { name } = request;
-    // A PING goes before all others: they wait for that of a first contact.
-    const ticket = this.#line.ticket(name === 'REQUEST_PING');
+    const ticket = this.#line.ticket(isUrgent);
     let refused: Reply | undefined;
     for (let tried = 1; ; tried++) {
       let isFirst = false;

@@ -7,6 +7,7 @@ import { Pacer } from '../../src/rpc/pacer.js';
 import type { Reply } from '../../src/rpc/reply.js';
 import { SimClock } from './support/sim-clock.js';
 import { type BucketSettings, TokenBucket } from './support/token-bucket.js';
+import { turn } from './support/until.js';
 
 const MAX_UNDER_WAY = 64;
 
@@ -31,6 +32,7 @@ function answer(number: number): Reply {
     authenticated: false,
     returnList: [],
     passedOver: [],
+    doubt: null,
     elapsedMs: 0,
   };
 }
@@ -197,4 +199,25 @@ describe.each([
     expect(seconds).toBeLessThan(least * 1.25 + settings.period * 2 + 5);
     expect(refusals.length).toBeLessThan(MAX_UNDER_WAY + 20 + least / 5);
   });
+});
+
+test('what others wait for goes before them, but not before the pause is over', async () => {
+  const clock = new SimClock();
+  const pacer = new Pacer(clock, () => 0);
+  const started = clock.now();
+  const order: string[] = [];
+  let left = 1;
+  const call = (what: string, isUrgent: boolean) => {
+    const deadline = clock.deadline(60_000);
+    const send = async () => {
+      order.push(`${what} ${clock.now() - started}`);
+      return answer(left-- > 0 ? 1804 : 0);
+    };
+    return pacer.run(request('REQUEST_BUILD_INFO'), deadline, send, isUrgent).finally(deadline.over);
+  };
+  const first = call('first', false);
+  await turn();
+  await clock.run(Promise.all([first, call('second', false), call('contact', true)]));
+  expect(order.map((text) => text.split(' ')[0])).toEqual(['first', 'contact', 'first', 'second']);
+  expect(order[1]).toBe('contact 250');
 });

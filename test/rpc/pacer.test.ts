@@ -143,6 +143,23 @@ describe('1804', () => {
   });
 });
 
+test('with another controller beside it, a wait in line is not taken for silence', async () => {
+  const limited = numbers(1804, 1804, 0);
+  await using first = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: limited }, release));
+  await using second = await ScriptedPeer.listen(
+    answering({ REQUEST_KILL_JOB: rc(0, { release }) }, release),
+  );
+  // Twice MessageTimeout is less than the two pauses.
+  const client = clientOf([first.endpoint, second.endpoint], {
+    release,
+    messageTimeoutMs: 300,
+    timeoutMs: 10_000,
+    pacer: new Pacer(),
+  });
+  expect(await client.killJob(7)).toMatchObject({ outcome: 'accepted', peer: first.peer });
+  expect(second.connections).toHaveLength(0);
+});
+
 describe('more than 64 requests under way', () => {
   it('wait for their turn, in order; a ping does not', async () => {
     const held: (() => void)[] = [];
