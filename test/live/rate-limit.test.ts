@@ -11,19 +11,15 @@ const MANY = 500;
 /** More than the limiter lets in within two seconds, its bucket being empty. */
 const FEW = 100;
 /** A third of the kills from the bucket, the rest in some 20 seconds. slurmctld's defaults (30, 2) would take four minutes. */
-const LIMITS = { size: 150, rate: 20 };
-const LEAST_MS = ((MANY - LIMITS.size) / LIMITS.rate) * 1000;
+const rateLimit = { bucketSize: 150, refillRate: 20, refillPeriod: 1 };
+const LEAST_MS = ((MANY - rateLimit.bucketSize) / rateLimit.refillRate) * 1000;
 
 // 24.11 in the protocol of 23.02, which has no KILL_JOBS: one request for each job.
 for (const [release, oneByOne] of [
   ['24.11', '23.02'],
   ['26.05', '26.05'],
 ] as const) {
-  const parameters = {
-    SlurmctldParameters: `rl_enable,rl_bucket_size=${LIMITS.size},rl_refill_rate=${LIMITS.rate},rl_log_freq=-1`,
-  };
-
-  describeLive(`a live ${release} that limits the rate`, { release, nodes: 1, parameters }, (live) => {
+  describeLive(`a live ${release} that limits the rate`, { release, nodes: 1, rateLimit }, (live) => {
     const options = { protocol: release };
     const pace = async (): Promise<Pace> => (await live().alice.call('paces', [], options)).value[0];
 
