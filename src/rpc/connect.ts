@@ -1,5 +1,11 @@
 import { munge } from '../auth/index.js';
-import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
+import {
+  checkWorkingCluster,
+  isNowhere,
+  loadSlurmConfig,
+  parseEndpoint,
+  type SlurmConfig,
+} from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
@@ -8,6 +14,7 @@ import type { Endpoint, Transport } from '../protocol/transport.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
+import { fetchConfig } from './configless.js';
 import type { NodeAddress } from './node-addresses.js';
 import { tcpTransport } from './tcp-transport.js';
 
@@ -43,7 +50,9 @@ const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
 
 /**
- * A client for one cluster. Reads the configuration; opens no connection.
+ * A client for one cluster. Reads the configuration; opens no connection, but for one case: where there is no slurm.conf, and
+ * SLURM_CONF_SERVER or a DNS SRV record `_slurmctld._tcp` names the servers of a "configless" cluster, they are asked for it, for
+ * `timeoutMs` in all (default 10 s each).
  *
  * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
  */
@@ -80,7 +89,7 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       messageTimeoutMs,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
-      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
+      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs, ...config?.communication }),
     },
     options.timeoutMs,
   );
@@ -106,7 +115,14 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
   if (conf === undefined && controllers !== undefined) return null;
   try {
-    return await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal });
+    const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
+      const fetched = isNowhere(error) ? await fetchWith(options) : null;
+      if (fetched === null) throw error;
+      return fetched;
+    });
+    // Who names controllers has said which cluster is meant.
+    if (controllers === undefined) checkWorkingCluster(config.clusterName);
+    return config;
   } catch (error) {
     if (signal?.aborted !== true || isSlurmError(error)) throw error;
     throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
@@ -117,6 +133,20 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
       cause: error,
     });
   }
+}
+
+/** What the controllers of a configless cluster hand out; `null` where nobody names them. */
+function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const { auth = munge(), transport = tcpTransport(), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
+  const { slurmUser, slurmdUser, timeoutMs, signal } = options;
+  return fetchConfig({
+    setup: { auth, transport, maxReplyBytes },
+    release: chooseRelease(options.protocol ?? 'auto'),
+    slurmUser,
+    slurmdUser,
+    timeoutMs,
+    signal,
+  });
 }
 
 /** What a caller wrote by hand is looked at as closely as what a file says. */
