@@ -175,7 +175,7 @@ async function readFiles(files: Files, server: Endpoint, options: FetchConfigOpt
       return await readTextFile(path, { what: 'the included file', namedAt: { file, line }, signal });
     }
     const text = files.get(name);
-    if (text !== undefined) return plainText(text, name, from);
+    if (text !== undefined) return text;
     throw new SlurmConfigError(`the included file ${name} is not among those that ${from} gave.`, {
       code: ConfigErrorCode.NOT_FOUND,
       errno: 'ENOENT',
@@ -184,15 +184,6 @@ async function readFiles(files: Files, server: Endpoint, options: FetchConfigOpt
       hint: 'slurmctld hands out included files since 21.08, and only those named without a directory.',
     });
   };
-  const text = plainText(main, MAIN_FILE, from);
-  const config = await readSlurmConfig(text, { ...options, file: MAIN_FILE, readInclude });
+  const config = await readSlurmConfig(main, { ...options, file: MAIN_FILE, readInclude });
   return { ...config, file: null };
-}
-
-function plainText(text: string, file: string, from: string): string {
-  if (!text.includes('\0')) return text;
-  throw new SlurmConfigError(`what ${from} gave as ${file} contains a NUL byte: it is not text.`, {
-    code: ConfigErrorCode.UNREADABLE,
-    file,
-  });
 }
