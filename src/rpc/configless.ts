@@ -17,11 +17,9 @@ import {
   type SlurmConfig,
 } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
-import { encodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import { CONFIG_REQUEST_FLAGS } from '../protocol/messages/config.js';
 import type { MessageRecord } from '../protocol/messages/index.js';
-import type { Release } from '../protocol/release.js';
 import { serverError } from '../protocol/server-error.js';
 import {
   isSlurmError,
@@ -31,16 +29,14 @@ import {
   SlurmTimeoutError,
 } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
+import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
-import { type ExchangeSetup, exchange } from './exchange.js';
 
 /** MessageTimeout of Slurm's, which is all there is before there is a configuration. */
 const SERVER_TIMEOUT_MS = 10_000;
 
 export interface FetchConfigOptions extends FindConfServersOptions, InterpretSlurmConfOptions {
-  readonly setup: Omit<ExchangeSetup, 'trusted'>;
-  /** Protocol to ask in. */
-  readonly release: Release;
+  readonly setup: Pick<LinkSetup, 'transport' | 'auth' | 'maxReplyBytes' | 'release' | 'findsVersion'>;
   /** Milliseconds for all servers together. Default 10,000 for each. */
   readonly timeoutMs?: number | undefined;
 }
@@ -112,23 +108,26 @@ type Files = ReadonlyMap<string, string>;
 
 async function askServer(
   endpoint: Endpoint,
-  { setup, release, slurmUser }: FetchConfigOptions,
+  { setup, slurmUser }: FetchConfigOptions,
   context: CallContext,
 ): Promise<Files> {
   const name = 'REQUEST_CONFIG';
-  const body = encodeBody(name, release, { flags: CONFIG_REQUEST_FLAGS.CLIENT });
-  const request = {
-    endpoint,
-    release,
-    name,
-    body,
-    flags: 0,
+  const link = new ControllerLink({
+    ...setup,
+    controllers: [endpoint],
     // Who slurmctld runs as stands in what is asked for.
-    restrictUid: slurmUser ?? null,
-    repeatable: true,
-  } as const;
-  const trusted = slurmUser === undefined ? null : new Set([0, slurmUser]);
-  const reply = await exchange({ ...setup, trusted }, request, context);
+    slurmUser: slurmUser ?? null,
+    trusted: slurmUser === undefined ? null : new Set([0, slurmUser]),
+    slurmdUser: null,
+    nodes: undefined,
+    nodeAddress: undefined,
+    treeWidth: undefined,
+    cluster: null,
+    messageTimeoutMs: SERVER_TIMEOUT_MS,
+  });
+  const record = { flags: CONFIG_REQUEST_FLAGS.CLIENT };
+  const settled = await link.settle(context);
+  const reply = await settled.call({ name, record, repeatable: true }, context);
   if (reply.name === 'RESPONSE_CONFIG') return filesOf(reply.record);
   const peer = showEndpoint(endpoint);
   const where = { outcome: 'refused', peer, rpc: name, phase: 'wait' } as const;

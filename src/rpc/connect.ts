@@ -146,8 +146,7 @@ function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
   const { auth = munge(), transport = tcpTransport(), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
   const { slurmUser, slurmdUser, timeoutMs, signal } = options;
   return fetchConfig({
-    setup: { auth, transport, maxReplyBytes },
-    release: chooseRelease(options.protocol ?? 'auto'),
+    setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
     slurmUser,
     slurmdUser,
     timeoutMs,

@@ -27,10 +27,11 @@ function configReply(files: Files, details: ReplyDetails = {}): Uint8Array {
   return reply('RESPONSE_CONFIG', record, details);
 }
 
-const giving = (files: Files, details?: ReplyDetails) =>
-  answering({ REQUEST_CONFIG: configReply(files, details) });
+const giving = (files: Files, details: ReplyDetails = {}) =>
+  answering({ REQUEST_CONFIG: configReply(files, details) }, details.release);
 
-interface Given extends Partial<FetchConfigOptions> {
+interface Given extends Partial<Omit<FetchConfigOptions, 'setup'>> {
+  readonly release?: Release;
   /** In place of the peer alone; `PORT` stands for its port. */
   readonly servers?: string;
 }
@@ -38,11 +39,10 @@ interface Given extends Partial<FetchConfigOptions> {
 async function fetchFrom(script: Script, given: Given = {}) {
   await using peer = await ScriptedPeer.listen(script);
   const auth = new FakeAuth();
-  const { servers = '127.0.0.1:PORT', ...options } = given;
+  const { servers = '127.0.0.1:PORT', release = '22.05', ...options } = given;
   const { port } = peer.endpoint;
   const work = fetchConfig({
-    setup: { auth, transport: tcpTransport(), maxReplyBytes: 1_000_000 },
-    release: '22.05',
+    setup: { auth, transport: tcpTransport(), maxReplyBytes: 1_000_000, release },
     env: { SLURM_CONF_SERVER: servers.replaceAll('PORT', String(port)) },
     ...options,
   });
@@ -79,11 +79,11 @@ describe('a server that gives its configuration', () => {
         slurmUser: { uid: 64030 },
         nodes: [{ name: 'n1', port: 7000 }, { name: 'n2' }],
       });
-      expect(requests.map((request) => request?.name)).toEqual(['REQUEST_CONFIG']);
+      expect(requests.map((request) => request?.name)).toEqual(['REQUEST_PING', 'REQUEST_CONFIG']);
       // CONFIG_REQUEST_FLAGS.CLIENT, and since 25.05 port 0.
-      expect(Buffer.from(requests[0]?.frame.body ?? []).every((byte) => byte === 0)).toBe(true);
+      expect(Buffer.from(requests[1]?.frame.body ?? []).every((byte) => byte === 0)).toBe(true);
       // Nobody knows yet who slurmctld runs as.
-      expect(auth.created).toMatchObject([{ restrictUid: null }]);
+      expect(auth.created).toMatchObject([{ restrictUid: null }, { restrictUid: null }]);
     },
   );
 
@@ -124,8 +124,7 @@ describe('a server that gives its configuration', () => {
     );
     const server = `127.0.0.1:${peer.endpoint.port}`;
     const config = await fetchConfig({
-      setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000 },
-      release: '22.05',
+      setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000, release: '22.05' },
       env: { SLURM_CONF_SERVER: `${server},${server}` },
       timeoutMs: 2_000,
     });
@@ -136,8 +135,7 @@ describe('a server that gives its configuration', () => {
     await using peer = await ScriptedPeer.listen(giving({ 'slurm.conf': CONF }));
     const { port } = peer.endpoint;
     const config = await fetchConfig({
-      setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000 },
-      release: '22.05',
+      setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000, release: '22.05' },
       env: {},
       resolvConf: 'search a.example b.example',
       resolveSrv: async (name) =>
@@ -151,8 +149,13 @@ describe('what goes wrong is a typed error', () => {
   const fetched = { name: 'SlurmConfigError', code: 'SLURMWIRE_CONFIG_NOT_FETCHED', outcome: 'not-sent' };
 
   it('no server at all: null, and nobody is asked', async () => {
-    const setup = { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000 };
-    const nothing = { setup, release: '22.05' as const, env: {}, resolvConf: '', resolveSrv: async () => [] };
+    const setup = {
+      auth: new FakeAuth(),
+      transport: tcpTransport(),
+      maxReplyBytes: 1_000_000,
+      release: '22.05' as const,
+    };
+    const nothing = { setup, env: {}, resolvConf: '', resolveSrv: async () => [] };
     expect(await fetchConfig(nothing)).toBeNull();
     const silentDns = { ...nothing, resolveSrv: () => new Promise<never>(() => {}), timeoutMs: 20 };
     expect(await fetchConfig(silentDns)).toBeNull();
@@ -247,8 +250,7 @@ describe('what goes wrong is a typed error', () => {
 it('leaves no connection open', async () => {
   await using peer = await ScriptedPeer.listen(giving({ 'slurm.conf': CONF }));
   await fetchConfig({
-    setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000 },
-    release: '22.05',
+    setup: { auth: new FakeAuth(), transport: tcpTransport(), maxReplyBytes: 1_000_000, release: '22.05' },
     env: { SLURM_CONF_SERVER: `127.0.0.1:${peer.endpoint.port}` },
   });
   await until(() => peer.connections.every(({ gone }) => gone), 'the client to close');
