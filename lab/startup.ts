@@ -10,7 +10,7 @@ import {
   whileAlive,
 } from './daemons.js';
 import { claimDirectory, type LabPaths } from './directory.js';
-import { featuresOf, type LabFeatures, parametersOf } from './features.js';
+import { featuresOf, type LabFeatures, loopback, parametersOf } from './features.js';
 import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import { createNamespace } from './namespace.js';
@@ -179,6 +179,7 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
     logDirectory: paths.log,
     runDirectory: paths.run,
     backup: record.features.backup ?? false,
+    address: loopback(record.features),
     parameters: parametersOf(record.features, paths, parameters),
   });
   const files = { [paths.slurmConf]: text, [join(paths.etc, 'cgroup.conf')]: cgroupConf(record.release) };
