@@ -24,6 +24,7 @@ export async function createNamespace(
   paths: LabPaths,
   root: string,
   nodes: readonly LabNode[],
+  address: string,
 ): Promise<ProcessRecord> {
   if (root !== '/' && paths.root.startsWith('/usr/')) {
     throw new LabError(
@@ -33,7 +34,7 @@ export async function createNamespace(
   const texts = {
     passwd: passwdWithOrdinaryUsers(readFileSync(join(root, 'etc/passwd'), 'utf8'), paths.work),
     group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
-    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
+    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes, address),
   };
   for (const [name, text] of Object.entries(texts)) {
     const file = join(paths.etc, name);

@@ -135,10 +135,10 @@ export function groupWithOrdinaryUsers(group: string): string {
   return [...kept, ...added, ''].join('\n');
 }
 
-/** The machine's hosts file, with the cluster's host and nodes on loopback before anything else. */
-export function hostsWithCluster(hosts: string, nodes: readonly LabNode[]): string {
+/** The machine's hosts file, with the cluster's host and nodes at their address before anything else. */
+export function hostsWithCluster(hosts: string, nodes: readonly LabNode[], address: string): string {
   const own = [labHostName, ...nodes.map(({ name }) => name)].join(' ');
-  return `127.0.0.1 ${own}\n${backupHost.address} ${backupHost.name}\n${hosts}`;
+  return `${address} ${own}\n${backupHost.address} ${backupHost.name}\n${hosts}`;
 }
 
 /** The account of that name in a passwd text. */

@@ -68,7 +68,7 @@ export async function startCluster(
   note({});
   makeDirectories(paths, record);
   writeFiles(paths, record, options.parameters ?? {});
-  note({ anchor: await createNamespace(paths, root, record.nodes) });
+  note({ anchor: await createNamespace(paths, root, record.nodes, loopback(record.features)) });
 
   const started: StartedDaemon[] = [];
   const startOne = (name: string) => {
