@@ -1,4 +1,4 @@
-import { munge } from '../auth/index.js';
+import { defaultMunge } from '../auth/index.js';
 import {
   checkWorkingCluster,
   isNowhere,
@@ -27,7 +27,8 @@ export interface ConnectOptions {
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;
-  /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
+  /** How to prove who we are. Default: MUNGE with slurm.conf's AuthInfo, as `defaultMunge()` has it: through
+   * libmunge, or through munged's socket where libmunge cannot be loaded. */
   readonly auth?: Authenticator | undefined;
   /**
    * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
@@ -91,8 +92,9 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
       messageTimeoutMs,
-      // As long as libslurm waits for a backup to take over: once and a half the time after which it does.
-      takeoverMs: controllers.length > 1 ? 1.5 * (slurmctldTimeoutMs ?? 120_000) : 0,
+      // A backup takes over SlurmctldTimeout after it last heard of the primary, looks only every third of that, and has its state to read: 7 to 8 s
+      // with 4 s were observed (20.11 to 26.05), and libslurm's limit of once and a half would be too short.
+      takeoverMs: controllers.length > 1 ? 2 * (slurmctldTimeoutMs ?? 120_000) + messageTimeoutMs : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
       transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs, ...config?.communication }),
@@ -143,7 +145,11 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
 
 /** What the controllers of a configless cluster hand out; `null` where nobody names them. */
 function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
-  const { auth = munge(), transport = tcpTransport(), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
+  const {
+    auth = defaultMunge(),
+    transport = tcpTransport(),
+    maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
+  } = options;
   const { slurmUser, slurmdUser, timeoutMs, signal } = options;
   return fetchConfig({
     setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
@@ -209,7 +215,7 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
 }
 
 function defaultAuth(config: SlurmConfig | null): Authenticator {
-  if (config === null) return munge();
+  if (config === null) return defaultMunge();
   const { authType, authInfo, file } = config;
   if (authType !== 'auth/munge') {
     throw new SlurmConfigError(`AuthType=${authType} is not supported by this version.`, {
@@ -219,7 +225,7 @@ function defaultAuth(config: SlurmConfig | null): Authenticator {
       hint: 'Pass an Authenticator as the auth option of connect().',
     });
   }
-  return munge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
+  return defaultMunge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
 function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {

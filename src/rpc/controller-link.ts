@@ -168,8 +168,8 @@ export class ControllerLink {
    * Sends the message to the first controller that can be reached and is in charge, beginning with the one that was last.
    *
    * A controller is passed over where it cannot have acted: it could not be reached, or said that it is on standby. Of what may be repeated also
-   * where that is not known; the reply then has it in `doubt`. While none is in charge and one is on standby, all are asked again every second
-   * or so, for `takeoverMs` at most.
+   * where that is not known; the reply then has it in `doubt`. While none is in charge and one has said that it is on standby, all are asked again
+   * every second or so, for `takeoverMs` at most; where one has been in charge before, and now none can be reached, for MessageTimeout.
    *
    * @throws SlurmError of the exchange; SlurmProtocolError when the record does not fit; SlurmUsageError
    * `SLURMWIRE_UNSAFE_MESSAGE` from the guard; SlurmProtocolVersionError, `retryable`, where the controller's version has changed and nothing was
@@ -218,12 +218,16 @@ export class ControllerLink {
     context: CallContext,
     visit: (endpoint: Endpoint, own: CallContext) => Promise<{ value: T; isStandby: boolean }>,
   ): Promise<{ value: T; passedOver: string[]; doubt: SlurmError | null }> {
-    const { takeoverMs = 0 } = this.setup;
+    const { takeoverMs = 0, messageTimeoutMs } = this.setup;
+    // A backup that takes over closes its port for a moment. Where none has shown itself, libslurm tries for MessageTimeout.
+    const known = this.#learned.inCharge !== null;
+    const patienceMs = (sawStandby: boolean) =>
+      sawStandby ? takeoverMs : known ? Math.min(takeoverMs, messageTimeoutMs) : 0;
     const startedAt = performance.now();
     const passedOver = new Set<string>();
     let doubt: SlurmError | null = null;
+    let sawStandby = false;
     for (;;) {
-      let standby: { value: T } | null = null;
       let last: { value: T } | { error: unknown } | null = null;
       for (const endpoint of this.#order()) {
         try {
@@ -233,8 +237,8 @@ export class ControllerLink {
             this.#learned.inCharge = showEndpoint(endpoint);
             return { value, passedOver: [...passedOver], doubt };
           }
-          standby = { value };
-          last = standby;
+          sawStandby = true;
+          last = { value };
           passedOver.add(`${showEndpoint(endpoint)} is on standby`);
         } catch (error) {
           const isDoubtful = isSlurmError(error) && error.outcome === 'unknown' && repeatable;
@@ -248,8 +252,8 @@ export class ControllerLink {
       }
       const waited = performance.now() - startedAt;
       const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
-      const isLate = waited + pauseMs > takeoverMs || context.remainingMs() <= pauseMs;
-      if (standby === null || this.setup.controllers.length === 1 || isLate) {
+      const isLate = waited + pauseMs > patienceMs(sawStandby) || context.remainingMs() <= pauseMs;
+      if (this.setup.controllers.length === 1 || isLate) {
         return this.#giveUp(last, [...passedOver], doubt);
       }
       try {

@@ -7,7 +7,10 @@ import { describeLive } from './support/live.js';
 for (const release of releaseNames) {
   describeLive(`configless ${release}`, { release, configless: true }, (live) => {
     /** No conf. A fetch cannot know the lab's own munged, so the caller brings the credentials. */
-    const options = () => ({ conf: undefined, mungeSocket: live().cluster.mungeSocket });
+    const options = () => ({
+      conf: undefined,
+      munge: { way: 'defaultMunge', options: { socket: live().cluster.mungeSocket } },
+    });
 
     test('the configuration is fetched; jobs are killed and steps are signalled with it', async () => {
       const { alice, cluster, output } = live();
@@ -46,7 +49,10 @@ describeLive('not configless', { nodes: 1 }, (live) => {
   test('the controller says that it does not hand its configuration out', async () => {
     const { alice, cluster } = live();
     alice.environment = { SLURM_CONF_SERVER: `127.0.0.1:${cluster.controller.port}` };
-    const { error } = await alice.call('ping', [], { conf: undefined, mungeSocket: cluster.mungeSocket });
+    const { error } = await alice.call('ping', [], {
+      conf: undefined,
+      munge: { way: 'defaultMunge', options: { socket: cluster.mungeSocket } },
+    });
     expect(error).toMatchObject({ code: 'SLURMWIRE_CONFIG_NOT_FETCHED' });
     expect(error.message).toContain('hands out no configuration files');
   });

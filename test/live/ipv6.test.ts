@@ -36,7 +36,11 @@ for (const release of releaseNames) {
     test('an address in brackets is a controller', async () => {
       const { alice, cluster } = live();
       const { port } = cluster.controller;
-      const options = { conf: undefined, controllers: [`[::1]:${port}`], mungeSocket: cluster.mungeSocket };
+      const options = {
+        conf: undefined,
+        controllers: [`[::1]:${port}`],
+        munge: { way: 'defaultMunge', options: { socket: cluster.mungeSocket } },
+      };
       const { error, value } = await alice.call('ping', [], options);
       expect(error).toBeUndefined();
       expect(value).toMatchObject([{ peer: `[::1]:${port}`, up: true }]);
