@@ -120,7 +120,11 @@ const CONNECT_OPTIONS = Object.keys({
 
 async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   const { conf, controllers, slurmUser, slurmdUser, signal } = options;
-  if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
+  if (typeof conf === 'object' && conf !== null) {
+    // Who writes a configuration by hand, or names controllers, has said which cluster is meant.
+    if (checkConfig(conf).file !== null && controllers === undefined) checkWorkingCluster(conf.clusterName);
+    return conf;
+  }
   if (conf === undefined && controllers !== undefined) return null;
   try {
     const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
@@ -128,7 +132,6 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
       if (fetched === null) throw error;
       return fetched;
     });
-    // Who names controllers has said which cluster is meant.
     if (controllers === undefined) checkWorkingCluster(config.clusterName);
     return config;
   } catch (error) {
@@ -181,6 +184,10 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
   }
   if (typeof authInfo !== 'object' || authInfo === null) {
     throw badOption('conf.authInfo', authInfo, 'is not an object');
+  }
+  const families = conf.communication?.families;
+  if (families !== undefined && !['ipv4', 'ipv6', 'any', 'ipv4-first'].includes(families)) {
+    throw badOption('conf.communication.families', families, "is not 'ipv4', 'ipv6', 'any' or 'ipv4-first'");
   }
   for (const field of ['scronParameters', 'schedulerParameters'] as const) {
     const text = conf[field];

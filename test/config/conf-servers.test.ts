@@ -1,7 +1,9 @@
 /** Who is asked for a configuration where there is no slurm.conf. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findConfServers } from '../../src/config/conf-servers.js';
 import type { SrvEntry } from '../../src/config/find-srv.js';
+import { SlurmConfigError } from '../../src/protocol/slurm-error.js';
 import { caught, configError } from './caught.js';
 
 const none = async () => [];
@@ -36,6 +38,17 @@ describe('SLURM_CONF_SERVER', () => {
     expect(error.code).toBe('SLURMWIRE_CONFIG_VALUE');
     expect(error.message).toContain(words);
     expect(error.message).toContain('SLURM_CONF_SERVER');
+  });
+
+  it('whatever stands in it is a list of servers or a typed error', async () => {
+    const anything = fc.oneof(fc.string(), fc.stringMatching(/^[a-c:,[\]0-9. ]{0,30}$/));
+    await fc.assert(
+      fc.asyncProperty(anything, async (text) => {
+        const found = await serversOf(text).catch((error: unknown) => error);
+        if (Array.isArray(found)) expect(found.length).toBeGreaterThan(0);
+        else if (text !== '') expect(found).toBeInstanceOf(SlurmConfigError);
+      }),
+    );
   });
 
   it('counts before the DNS', async () => {

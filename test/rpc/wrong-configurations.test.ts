@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ConfigErrorCode as Code, ConfigErrorCode } from '../../src/config/index.js';
+import { type ConfigErrorCode as Code, ConfigErrorCode, loadSlurmConfig } from '../../src/config/index.js';
 import { SlurmConfigError } from '../../src/protocol/index.js';
 import { connect } from '../../src/rpc/index.js';
 import { FakeAuth } from './support/fake-auth.js';
@@ -297,6 +297,11 @@ describe('the environment', () => {
     vi.stubEnv('SLURM_CLUSTERS', SLURM_CLUSTERS);
     const auth = new FakeAuth();
     expect(await refusal(() => connect({ auth }))).toMatchObject({ code: ConfigErrorCode.OTHER_CLUSTER });
+    const read = await loadSlurmConfig({ conf: path(MAIN) });
+    expect(await refusal(() => connect({ auth, conf: read }))).toMatchObject({
+      code: ConfigErrorCode.OTHER_CLUSTER,
+    });
+    await (await connect({ auth, conf: { ...read, file: null } })).close();
     // Who names the controllers has said which cluster is meant; so has the variable when it names this one.
     await (await connect({ auth, controllers: ['ctl'], conf: path(MAIN) })).close();
     await (await connect({ auth, controllers: ['ctl'] })).close();
