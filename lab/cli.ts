@@ -43,6 +43,8 @@ Options of up, for more than the lab's ordinary set-up:
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
   --rate-limit BUCKET/RATE/SECONDS[/USERS]
            a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
+  --node-release RELEASE
+           slurmds of another release, one that the controller accepts: 20.11 with 22.05, 24.11 with 26.05
   --configless
            slurmctld hands out its configuration, and the slurmds take it
   --stepmgr
@@ -144,7 +146,10 @@ function describe(cluster: LabCluster): string {
     ['slurm.conf', cluster.slurmConf],
     ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
-    ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
+    [
+      cluster.nodeRelease === cluster.release ? 'nodes' : `nodes ${cluster.nodeRelease}`,
+      cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', '),
+    ],
     ['users', shown.join(', ')],
     [
       'pids',
@@ -225,7 +230,15 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm, backup, 'rate-limit': rateLimit, configless, stepmgr } = values;
+  const {
+    jwt,
+    'auth-slurm': authSlurm,
+    backup,
+    'rate-limit': rateLimit,
+    configless,
+    stepmgr,
+    'node-release': nodeRelease,
+  } = values;
   return {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
@@ -233,6 +246,7 @@ function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
     ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
     ...(configless ? { configless } : {}),
     ...(stepmgr ? { stepmgr } : {}),
+    ...(nodeRelease === undefined ? {} : { nodeRelease }),
   };
 }
 
@@ -261,6 +275,7 @@ function parse(args: readonly string[]) {
         'rate-limit': { type: 'string' },
         configless: { type: 'boolean' },
         stepmgr: { type: 'boolean' },
+        'node-release': { type: 'string' },
       },
     });
   } catch (error) {

@@ -6,7 +6,7 @@ import { loopback } from './features.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { type InsideOptions, spawnInside } from './namespace.js';
 import { isRunning, type ProcessRecord, recordOf, signalProcess } from './processes.js';
-import type { LabRecord } from './record.js';
+import { anchorOf, type LabRecord } from './record.js';
 import { backupHost, type LabAccount, labHostName } from './slurm-conf.js';
 import { waitUntil } from './wait.js';
 
@@ -25,7 +25,11 @@ export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): Star
   const log = openSync(outputFile(name, paths), 'a', 0o644);
   let child: ReturnType<typeof spawnInside>;
   try {
-    child = spawnInside(paths, lab.anchor, argv, { ...how, detached: true, stdio: ['ignore', log, log] });
+    child = spawnInside(paths, anchorOf(lab, name), argv, {
+      ...how,
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
   } finally {
     closeSync(log);
   }
