@@ -1,7 +1,7 @@
 import { accounts, makeDirectories, writeFiles } from './cluster-files.js';
 import { daemonReady, freePorts, type StartedDaemon, startDaemon, whileAlive } from './daemons.js';
 import { claimDirectory, type LabPaths } from './directory.js';
-import { featuresOf, type LabFeatures } from './features.js';
+import { featuresOf, type LabFeatures, loopback } from './features.js';
 import { createNamespace } from './namespace.js';
 import { allReady } from './node-states.js';
 import { type LabRecord, writeRecord } from './record.js';
@@ -66,7 +66,7 @@ export async function startCluster(
   writeFiles(paths, record, options.parameters ?? {});
   for (const { release, root } of [controller, nodes]) {
     if (record.anchors[release] !== undefined) continue;
-    const anchor = await createNamespace(paths, release, root, record.nodes);
+    const anchor = await createNamespace(paths, release, root, record.nodes, loopback(record.features));
     note({ anchors: { ...record.anchors, [release]: anchor } });
   }
   const authDaemon = record.features.authSlurm ? 'sackd' : 'munged';

@@ -1,5 +1,11 @@
 import { defaultMunge } from '../auth/index.js';
-import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
+import {
+  checkWorkingCluster,
+  isNowhere,
+  loadSlurmConfig,
+  parseEndpoint,
+  type SlurmConfig,
+} from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
@@ -8,6 +14,7 @@ import type { Endpoint, Transport } from '../protocol/transport.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
+import { fetchConfig } from './configless.js';
 import type { NodeAddress } from './node-addresses.js';
 import { tcpTransport } from './tcp-transport.js';
 
@@ -47,7 +54,9 @@ const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
- * A client for one cluster. Reads the configuration; opens no connection.
+ * A client for one cluster. Reads the configuration; opens no connection, but for one case: where there is no slurm.conf, and
+ * SLURM_CONF_SERVER or a DNS SRV record `_slurmctld._tcp` names the servers of a "configless" cluster, they are asked for it, for
+ * `timeoutMs` in all (default 10 s each).
  *
  * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
  */
@@ -88,7 +97,7 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       takeoverMs: controllers.length > 1 ? 2 * (slurmctldTimeoutMs ?? 120_000) + messageTimeoutMs : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
-      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
+      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs, ...config?.communication }),
     },
     options.timeoutMs,
   );
@@ -111,10 +120,20 @@ const CONNECT_OPTIONS = Object.keys({
 
 async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   const { conf, controllers, slurmUser, slurmdUser, signal } = options;
-  if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
+  if (typeof conf === 'object' && conf !== null) {
+    // Who writes a configuration by hand, or names controllers, has said which cluster is meant.
+    if (checkConfig(conf).file !== null && controllers === undefined) checkWorkingCluster(conf.clusterName);
+    return conf;
+  }
   if (conf === undefined && controllers !== undefined) return null;
   try {
-    return await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal });
+    const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
+      const fetched = isNowhere(error) ? await fetchWith(options) : null;
+      if (fetched === null) throw error;
+      return fetched;
+    });
+    if (controllers === undefined) checkWorkingCluster(config.clusterName);
+    return config;
   } catch (error) {
     if (signal?.aborted !== true || isSlurmError(error)) throw error;
     throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
@@ -125,6 +144,23 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
       cause: error,
     });
   }
+}
+
+/** What the controllers of a configless cluster hand out; `null` where nobody names them. */
+function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const {
+    auth = defaultMunge(),
+    transport = tcpTransport(),
+    maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
+  } = options;
+  const { slurmUser, slurmdUser, timeoutMs, signal } = options;
+  return fetchConfig({
+    setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
+    slurmUser,
+    slurmdUser,
+    timeoutMs,
+    signal,
+  });
 }
 
 /** What a caller wrote by hand is looked at as closely as what a file says. */
@@ -148,6 +184,10 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
   }
   if (typeof authInfo !== 'object' || authInfo === null) {
     throw badOption('conf.authInfo', authInfo, 'is not an object');
+  }
+  const families = conf.communication?.families;
+  if (families !== undefined && !['ipv4', 'ipv6', 'any', 'ipv4-first'].includes(families)) {
+    throw badOption('conf.communication.families', families, "is not 'ipv4', 'ipv6', 'any' or 'ipv4-first'");
   }
   for (const field of ['scronParameters', 'schedulerParameters'] as const) {
     const text = conf[field];
