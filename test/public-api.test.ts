@@ -25,6 +25,7 @@ test("'.'", () => {
     'loadSlurmConfig',
     'munge',
     'tcpTransport',
+    'tlsTransport',
   ]);
 });
 

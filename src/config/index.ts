@@ -23,6 +23,7 @@ export {
   type NodeParameters,
 } from './node-lines.js';
 export type { OptionList } from './option-list.js';
+export { type ReadTextFileOptions, readTextFile } from './read-text-file.js';
 export { type ResolveUserOptions, resolveUser } from './resolve-user.js';
 export {
   type ConfEntry,

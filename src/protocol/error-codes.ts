@@ -41,6 +41,14 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_UNKNOWN_USER: 'SlurmUser or SlurmdUser is not known on this host.',
   SLURMWIRE_CONFIG_NO_CONTROLLER: 'No controller is configured.',
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
+  SLURMWIRE_CONFIG_TLS: 'A CA, certificate or key for TLS that cannot be used.',
+  // TLS.
+  SLURMWIRE_TLS_UNTRUSTED:
+    "The peer's certificate is not good: another CA, expired, another host. Nothing was sent.",
+  SLURMWIRE_TLS_HANDSHAKE:
+    'The TLS handshake did not succeed: no TLS there, an alert, a close, silence. Nothing was sent.',
+  SLURMWIRE_TLS_BROKEN:
+    'A TLS connection broke after its handshake: an alert, or bytes that are no good TLS.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_SURVIVORS: 'All signals of a termination are through, and parts of its target are still there.',

@@ -9,7 +9,7 @@ import { badOption, checkOptions, checkSignal, checkUid } from './check-options.
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
 import type { NodeAddress } from './node-addresses.js';
-import { tcpTransport } from './tcp-transport.js';
+import { checkTls, checkTlsConfig, chooseTransport, type TlsOptions } from './tls-options.js';
 
 /** Options of {@link connect}. All optional. */
 export interface ConnectOptions {
@@ -32,7 +32,12 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Largest reply accepted, in bytes. Default 128 MiB; Slurm's own limit is 1 GiB. */
   readonly maxReplyBytes?: number | undefined;
-  /** How to reach the daemons. Default TCP. For recorders and players. */
+  /**
+   * Whether to speak TLS with all daemons. Default: what TLSType in slurm.conf says, with the CA that its TLSParameters name; `true`: TLS with
+   * that CA; `false`: none. It is never tried: a ClientHello stalls a daemon that does not speak TLS. See docs/tls.md.
+   */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** How to reach the daemons. Default TCP, or TLS as `tls` says. For recorders and players. */
   readonly transport?: Transport | undefined;
   /** Ends reading the configuration early. */
   readonly signal?: AbortSignal | undefined;
@@ -60,9 +65,10 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkSignal(options.signal);
   checkMethods('transport', transport, ['connect']);
   checkMethods('auth', options.auth, ['create', 'verify']);
+  checkTls(options.tls, transport);
   const config = await configOf(options);
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
-  const { messageTimeoutMs, tcpTimeoutMs } = config ?? NO_CONF;
+  const timeouts = config ?? NO_CONF;
   return new SlurmClient(
     {
       controllers: controllersOf(options, config),
@@ -77,10 +83,12 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       nodeAddress: options.nodeAddress,
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
-      messageTimeoutMs,
+      messageTimeoutMs: timeouts.messageTimeoutMs,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
-      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
+      transport:
+        transport ??
+        (await untilTold(options.signal, chooseTransport(options.tls, config, timeouts, options.signal))),
     },
     options.timeoutMs,
   );
@@ -97,6 +105,7 @@ const CONNECT_OPTIONS = Object.keys({
   slurmdUser: 0,
   timeoutMs: 0,
   maxReplyBytes: 0,
+  tls: 0,
   transport: 0,
   signal: 0,
 } satisfies Record<keyof ConnectOptions, 0>);
@@ -105,8 +114,13 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   const { conf, controllers, slurmUser, slurmdUser, signal } = options;
   if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
   if (conf === undefined && controllers !== undefined) return null;
+  return await untilTold(signal, loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }));
+}
+
+/** What reading files came to; the caller's own abort as an error of the family. */
+async function untilTold<T>(signal: AbortSignal | undefined, reading: Promise<T>): Promise<T> {
   try {
-    return await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal });
+    return await reading;
   } catch (error) {
     if (signal?.aborted !== true || isSlurmError(error)) throw error;
     throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
@@ -145,6 +159,7 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
     const text = conf[field];
     if (text !== undefined && typeof text !== 'string') throw badOption(`conf.${field}`, text, 'is no text');
   }
+  checkTlsConfig(conf);
   for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
     if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
     checkPositive(`conf.${field}`, value);

@@ -16,6 +16,7 @@ import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slu
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
+import { TLS_NEEDED } from './tls-failure.js';
 
 /** What all exchanges of one client share. */
 export interface ExchangeSetup {
@@ -277,6 +278,6 @@ function answeredTls(call: CallPlace): SlurmConnectionError {
     errno: 'EPROTO',
     outcome: unsignedRefusal(call),
     phase: 'wait',
-    hint: 'This daemon takes TLS connections only (TLSType=tls/s2n), which this version of slurmwire does not speak.',
+    hint: TLS_NEEDED,
   });
 }
