@@ -97,7 +97,7 @@ interface Timeouts {
  * The transport to all daemons, slurmctld and slurmds alike. Whether it is TLS is the caller's or slurm.conf's word; a protocol older than
  * 25.05 says nothing, since a newer daemon takes it too.
  *
- * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`; SlurmConfigError with a `SLURMWIRE_CONFIG_*` code. Rejects with `signal.reason` when the
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`; SlurmConfigError. Rejects with `signal.reason` when the
  * signal fires.
  */
 export async function chooseTransport(

@@ -95,6 +95,9 @@ function secureContext({
     cert: cert === undefined ? undefined : asText(cert),
     key: key === undefined ? undefined : asText(key),
   };
+  // Node takes an empty text for none, and would show no certificate without a word.
+  if (Object.values(own).some((pem) => pem === '') || (own.cert === undefined) !== (own.key === undefined))
+    throw badIdentity('one of them is missing');
   try {
     return createSecureContext({
       ca: anchors,
@@ -107,14 +110,15 @@ function secureContext({
   } catch (error) {
     // Only OpenSSL's short reason, never what it was given.
     const { reason, code } = error as NodeJS.ErrnoException & { readonly reason?: string };
-    throw new SlurmConfigError(
-      `the client's certificate and key cannot be used: ${reason ?? code ?? 'no PEM'}.`,
-      {
-        code: 'SLURMWIRE_CONFIG_TLS',
-        hint: 'cert and key of the tls option are PEM texts, the key without a pass phrase, and belong to each other.',
-      },
-    );
+    throw badIdentity(reason ?? code ?? 'no PEM');
   }
+}
+
+function badIdentity(why: string): SlurmConfigError {
+  return new SlurmConfigError(`the client's certificate and key cannot be used: ${why}.`, {
+    code: 'SLURMWIRE_CONFIG_TLS',
+    hint: 'cert and key of the tls option are PEM texts, the key without a pass phrase, and belong to each other.',
+  });
 }
 
 /** The handshake on a socket that is connected. It ends with the call at the latest, a little before so that the reason can be told. */
