@@ -1,5 +1,13 @@
 import { constants } from 'node:os';
-import { daemonReady, startDaemon, stopDaemon, whileAlive } from './daemons.js';
+import {
+  controllersOf,
+  daemonReady,
+  killDaemon,
+  type LabController,
+  startDaemon,
+  stopDaemon,
+  whileAlive,
+} from './daemons.js';
 import type { LabPaths } from './directory.js';
 import { LabError } from './lab-error.js';
 import { spawnInside } from './namespace.js';
@@ -35,6 +43,12 @@ export interface SubmitOptions {
   readonly sbatchArgs?: readonly string[];
 }
 
+/** How a token is made. */
+export interface TokenOptions {
+  /** How long it is good for; 1800 s where not given, as Slurm has it. */
+  readonly lifespanSeconds?: number;
+}
+
 /** A node and its state in sinfo's words. */
 export interface NodeState {
   readonly name: string;
@@ -47,12 +61,17 @@ export class LabCluster {
   readonly directory: string;
   /** Path of slurm.conf. */
   readonly slurmConf: string;
-  /** Where slurmctld listens. */
+  /** All controllers, the first of slurm.conf first: two with `backup`. */
+  readonly controllers: readonly LabController[];
+  /** Where slurmctld listens; the first, where there are two. */
   readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
+  /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
+  readonly sackSocket: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
-  /** Holds `slurmctld.log`, `munged.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
+  /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
   readonly logDirectory: string;
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   readonly nodes: readonly LabNode[];
@@ -67,7 +86,9 @@ export class LabCluster {
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
     this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
+    this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -77,7 +98,7 @@ export class LabCluster {
     this.#record = record;
   }
 
-  /** The daemons' processes by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   get daemons(): Readonly<Record<string, ProcessRecord>> {
     return this.#record.daemons;
   }
@@ -144,6 +165,17 @@ export class LabCluster {
     return Number(jobId);
   }
 
+  /** A JSON web token in a user's name, made by slurmctld; for clusters with `jwt`. */
+  async token(user: LabUser, { lifespanSeconds = 1_800 }: TokenOptions = {}): Promise<string> {
+    if (!this.#record.features.jwt) throw new LabError('the cluster takes no tokens: start it with jwt');
+    const argv = ['scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`];
+    const { code, stdout } = await this.exec(argv, { user: 'slurm' });
+    const token = /^SLURM_JWT=(\S+)/m.exec(stdout)?.[1];
+    // Neither output nor errors are shown: a token may be in them.
+    if (code !== 0 || !token) throw new LabError(`scontrol made no token (exit code ${code})`);
+    return token;
+  }
+
   /**
    * The state of a job as Slurm names it (`RUNNING`); `NOT_FOUND` for one slurmctld does not know (any more).
    * Of an array or a heterogeneous job it is the first part's.
@@ -175,6 +207,12 @@ export class LabCluster {
   /** Ends a daemon. */
   async stopDaemon(name: string): Promise<void> {
     await stopDaemon(name, this.#daemon(name), this.#paths.mark);
+  }
+
+  /** Ends a daemon at once (SIGKILL): it tells nobody, and saves nothing. */
+  async killDaemon(name: string): Promise<void> {
+    const killed = await killDaemon(name, this.#daemon(name), this.#paths.mark);
+    if (!killed) throw new LabError(`${name} is not running`);
   }
 
   /**

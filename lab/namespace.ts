@@ -47,6 +47,7 @@ export async function createNamespace(
     'echo "$hostname" > /proc/sys/kernel/hostname',
     'mount -t tmpfs -o size=4k,mode=755 "$mark" "$mark_point"',
     ...(root === '/' ? useMachine : useRelease),
+    ...useRunSlurm,
     'echo ready',
     'exec sleep infinity > /dev/null 2>&1',
   ];
@@ -121,10 +122,22 @@ const useRelease = [
   'rmdir /.machine "$new"',
 ];
 
+/**
+ * The cluster's own `/run/slurm`, which can be reached from outside too. The machine's `/run` is covered for it:
+ * nothing is left there.
+ */
+const useRunSlurm = [
+  'if [ "$release" = / ]; then mount -t tmpfs -o mode=755 slurmwire-lab-run /run; mkdir /run/lock; fi',
+  'mkdir /run/slurm',
+  'mount --bind "$cluster/run-slurm" /run/slurm',
+];
+
 /** How a program is started inside a cluster. */
 export interface InsideOptions {
   /** Who runs it; without, root as it is. */
   readonly account?: LabAccount;
+  /** Makes it another host of the cluster: by its name, and by a directory of its own for the pid files. */
+  readonly host?: { readonly name: string; readonly run: string } | undefined;
   /** Added to the environment, which is otherwise the cluster's own: nothing of the caller's gets in. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdio: NonNullable<SpawnOptions['stdio']>;
@@ -143,14 +156,18 @@ export function spawnInside(
   options: InsideOptions,
 ): ChildProcess {
   if (!anchor || !isRunning(anchor, paths.mark)) throw new LabError(`no cluster is running in ${paths.root}`);
-  const { account, env, stdio, detached = false } = options;
+  const { account, host, env, stdio, detached = false } = options;
   const isRoot = !account || account.uid === 0;
   const name = account?.name ?? 'root';
+  const move = (name: string, run: string) => [
+    ...['unshare', '--mount', '--uts', '--', 'sh', '-c', moveToHost, 'lab', name, run, paths.run],
+  ];
   const become = ['setpriv', `--reuid=${account?.uid}`, `--regid=${account?.gid}`, '--init-groups', '--'];
   return spawn(
     'nsenter',
     [
       ...[`--target=${anchor.pid}`, '--mount', '--uts', '--'],
+      ...(host === undefined ? [] : move(host.name, host.run)),
       ...(isRoot ? [] : become),
       // Not nsenter's --wd: a directory opened outside has no path inside.
       ...['env', `--chdir=${paths.work}`, '--', ...argv],
@@ -172,6 +189,9 @@ export function spawnInside(
     },
   );
 }
+
+const moveToHost =
+  'set -e; echo "$1" > /proc/sys/kernel/hostname; mount --bind "$2" "$3"; shift 3; exec "$@"';
 
 /**
  * Where the mark is mounted: a directory that nothing here needs and that nobody can remove. One below the
