@@ -40,6 +40,7 @@ Options of up, for more than the lab's ordinary set-up:
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --tls    a TLS proxy before slurmctld and each slurmd, with a slurm.conf of its own for clients
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -136,6 +137,7 @@ function describe(cluster: LabCluster): string {
   return table([
     ['slurm.conf', cluster.slurmConf],
     ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
+    ...(cluster.tlsSlurmConf === null ? [] : [['TLS slurm.conf', cluster.tlsSlurmConf] as const]),
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
     ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
     ['users', shown.join(', ')],
@@ -218,8 +220,13 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm, backup } = values;
-  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}), ...(backup ? { backup } : {}) };
+  const { jwt, 'auth-slurm': authSlurm, backup, tls } = values;
+  return {
+    ...(jwt ? { jwt } : {}),
+    ...(authSlurm ? { authSlurm } : {}),
+    ...(backup ? { backup } : {}),
+    ...(tls ? { tls } : {}),
+  };
 }
 
 function parse(args: readonly string[]) {
@@ -234,6 +241,7 @@ function parse(args: readonly string[]) {
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
         backup: { type: 'boolean' },
+        tls: { type: 'boolean' },
       },
     });
   } catch (error) {

@@ -9,6 +9,8 @@ export interface LabFeatures {
   readonly authSlurm?: boolean;
   /** A second slurmctld, `slurmctld2`, which takes over when the first is silent for some seconds. All releases. */
   readonly backup?: boolean;
+  /** A TLS proxy before slurmctld and each slurmd: see `LabCluster.tlsSlurmConf`. All releases; not with `backup` or dynamic nodes. */
+  readonly tls?: boolean;
 }
 
 /** The releases that have a feature, for those not all of them have. */
@@ -24,11 +26,12 @@ export function checkFeatures(features: LabFeatures, release: string): void {
 }
 
 /** The features alone, out of options that say more. */
-export function featuresOf({ jwt, authSlurm, backup }: LabFeatures): LabFeatures {
+export function featuresOf({ jwt, authSlurm, backup, tls }: LabFeatures): LabFeatures {
   return {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
     ...(backup ? { backup } : {}),
+    ...(tls ? { tls } : {}),
   };
 }
 

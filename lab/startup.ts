@@ -16,6 +16,7 @@ import { LabError, LabUnavailableError } from './lab-error.js';
 import { createNamespace } from './namespace.js';
 import { type LabRecord, writeRecord } from './record.js';
 import { cgroupConf, findAccount, type LabAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
+import { startTlsProxy, tlsProxyName } from './tls.js';
 import { waitUntil } from './wait.js';
 
 /** What can be chosen about a new cluster. */
@@ -89,6 +90,9 @@ export async function startCluster(
     await allIdle(paths, record, options.timeoutMs ?? 60_000, signal);
     if (record.features.backup) await daemonReady('slurmctld2', paths, record, signal);
   });
+  if (record.features.tls) {
+    note({ daemons: { ...record.daemons, [tlsProxyName]: await startTlsProxy(paths, record) } });
+  }
   note({ state: 'up' });
   return record;
 }

@@ -159,6 +159,7 @@ async function shakeHands(
   }
   const open = secured;
   return new SocketConnection(open, {
+    isTls: true,
     translate: (error) => brokenTls(error, peer),
     // close_notify: daemons that wait for a next request would else log an error. Only close() calls this, and the reply is read by then.
     farewell: () => open.end(),
