@@ -16,6 +16,10 @@ export interface IssueOptions {
   readonly names?: readonly string[];
   /** Days from now on that it is good; 2 where not given. Below 0: it has expired. */
   readonly days?: number;
+  /** Whether it may sign others. */
+  readonly isCa?: boolean;
+  /** The name of an issued CA certificate that signs it; the CA itself where not given. */
+  readonly issuer?: string;
 }
 
 /** A private CA made for one directory. The keys never leave it. */
@@ -56,17 +60,33 @@ export async function makeTlsCa(directory: string, name = 'slurmwire lab CA'): P
   return {
     cert: await readFile(certFile, 'utf8'),
     certFile,
-    async issue(subject, { names = [], days = 2 } = {}) {
+    async issue(subject, { names = [], days = 2, isCa = false, issuer } = {}) {
       const [key, request, cert] = ['_key.pem', '.csr', '.pem'].map((end) => path(`${subject}${end}`)) as [
         string,
         string,
         string,
       ];
       const extensions = path(`${subject}.ext`);
-      await writeFile(extensions, names.length === 0 ? '' : `subjectAltName=${names.join(',')}\n`);
+      const lines = [
+        ...(names.length === 0 ? [] : [`subjectAltName=${names.join(',')}`]),
+        ...(isCa ? ['basicConstraints=critical,CA:TRUE'] : []),
+      ];
+      await writeFile(extensions, lines.map((line) => `${line}\n`).join(''));
+      const signer =
+        issuer === undefined ? [certFile, keyFile] : [path(`${issuer}.pem`), path(`${issuer}_key.pem`)];
       await openssl('req', '-new', ...newKey, '-keyout', key, '-out', request, '-subj', `/CN=${subject}`);
       await openssl(
-        ...['x509', '-req', '-in', request, '-CA', certFile, '-CAkey', keyFile, '-CAcreateserial'],
+        ...[
+          'x509',
+          '-req',
+          '-in',
+          request,
+          '-CA',
+          signer[0] ?? '',
+          '-CAkey',
+          signer[1] ?? '',
+          '-CAcreateserial',
+        ],
         ...['-days', String(days), '-extfile', extensions, '-out', cert],
       );
       return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };

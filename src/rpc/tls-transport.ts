@@ -101,7 +101,7 @@ function secureContext({
   try {
     return createSecureContext({
       ca: anchors,
-      // What the CA file has is trusted, an intermediate CA too. Node before 22.9 does not know the word and wants a root.
+      // What the CA file has is trusted, an intermediate CA too. Node knows the word from 20.18 and 22.9 on.
       allowPartialTrustChain: true,
       ...own,
       minVersion: minVersion ?? 'TLSv1.2',

@@ -264,6 +264,19 @@ describeTls('TLS', (certificates) => {
       }
     });
 
+    it('an intermediate CA alone can be what is trusted', async () => {
+      const { ca } = certificates();
+      const between = await ca.issue('between', { isCa: true });
+      const leaf = await ca.issue('leaf', { issuer: 'between' });
+      await using peer = await ScriptedPeer.listen(answering({ REQUEST_KILL_JOB: rc(0) }), leaf);
+      await exchangeOnce(peer.endpoint, setup({ ca: between.cert }));
+      await exchangeOnce(peer.endpoint, setup({ ca: [ca.cert, between.cert] }));
+      // The server does not send what lies between.
+      expect(await failureOf(exchangeOnce(peer.endpoint, setup()))).toMatchObject({
+        code: 'SLURMWIRE_TLS_UNTRUSTED',
+      });
+    });
+
     it('a CA that is none', () => {
       for (const ca of [
         '',
