@@ -77,9 +77,9 @@ function certificateHint(code: string, trusted: string): string {
   }
 }
 
-/** `certificate required`, for OpenSSL's `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`. */
+/** `certificate required`, for `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`. OpenSSL writes SSLV3, TLSV1, TLSV13 or, newer ones, SSL/TLS. */
 function alertOf(code: string): string | null {
-  const name = /^ERR_SSL_(?:SSL|TLS)V[0-9]+_ALERT_([A-Z0-9_]+)$/.exec(code)?.[1];
+  const name = /^ERR_SSL_[A-Z0-9/]+_ALERT_([A-Z0-9_]+)$/.exec(code)?.[1];
   return name === undefined ? null : name.toLowerCase().replaceAll('_', ' ');
 }
 
