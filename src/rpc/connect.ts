@@ -22,7 +22,10 @@ export interface ConnectOptions {
   readonly nodeAddress?: NodeAddress | undefined;
   /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
   readonly auth?: Authenticator | undefined;
-  /** Protocol to speak. `'auto'` (default) is `'22.05'` in this version, which 22.05, 23.02 and 23.11 understand. */
+  /**
+   * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
+   * again after trouble, and every ten minutes. A release: that version and no other.
+   */
   readonly protocol?: 'auto' | Release | undefined;
   /** Uid that slurmctld runs as, where no slurm.conf says it. Credentials are made for it alone, and replies must come from it. */
   readonly slurmUser?: number | undefined;
@@ -45,7 +48,7 @@ export interface ConnectOptions {
 
 const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 /** slurm.conf's defaults, for when there is none. */
-const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
+const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
  * A client for one cluster. Reads the configuration; opens no connection.
@@ -55,7 +58,7 @@ const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
 export async function connect(options: ConnectOptions = {}): Promise<SlurmClient> {
   checkOptions('connect', options, CONNECT_OPTIONS);
   const { transport, maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
-  const release = chooseRelease(options.protocol ?? 'auto');
+  const protocol = checkProtocol(options.protocol ?? 'auto');
   checkPositive('maxReplyBytes', maxReplyBytes);
   checkPositive('timeoutMs', options.timeoutMs);
   if (maxReplyBytes > MAX_FRAME_LENGTH)
@@ -69,10 +72,12 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   const config = await configOf(options);
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
   const timeouts = config ?? NO_CONF;
+  const { messageTimeoutMs, slurmctldTimeoutMs } = timeouts;
+  const controllers = controllersOf(options, config);
   return new SlurmClient(
     {
-      controllers: controllersOf(options, config),
-      release,
+      controllers,
+      ...protocol,
       slurmUser,
       trusted:
         slurmUser === null
@@ -83,7 +88,9 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       nodeAddress: options.nodeAddress,
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
-      messageTimeoutMs: timeouts.messageTimeoutMs,
+      messageTimeoutMs,
+      // As long as libslurm waits for a backup to take over: once and a half the time after which it does.
+      takeoverMs: controllers.length > 1 ? 1.5 * (slurmctldTimeoutMs ?? 120_000) : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
       transport:
@@ -202,9 +209,9 @@ function defaultAuth(config: SlurmConfig | null): Authenticator {
   return munge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
-function chooseRelease(protocol: string): Release {
-  if (protocol === 'auto') return '22.05';
-  if (isRelease(protocol)) return protocol;
+function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {
+  if (protocol === 'auto') return { release: RELEASE_NAMES.at(-1) as Release, findsVersion: true };
+  if (isRelease(protocol)) return { release: protocol, findsVersion: false };
   throw badOption('protocol', protocol, `is neither 'auto' nor one of ${RELEASE_NAMES.join(', ')}`);
 }
 
