@@ -5,7 +5,7 @@ import type { LabPaths } from './directory.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { type InsideOptions, spawnInside } from './namespace.js';
 import { isRunning, type ProcessRecord, recordOf, signalProcess } from './processes.js';
-import type { LabRecord } from './record.js';
+import { anchorOf, type LabRecord } from './record.js';
 import { backupHost, type LabAccount, labHostName } from './slurm-conf.js';
 import { waitUntil } from './wait.js';
 
@@ -20,11 +20,15 @@ export interface StartedDaemon {
  * Starts a daemon by its name: `munged`, `sackd`, `slurmctld`, `slurmctld2`, or a node's for its slurmd. It outlives this process.
  */
 export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): StartedDaemon {
-  const { argv, ...options } = commandOf(name, paths, lab);
+  const { argv, ...how } = commandOf(name, paths, lab);
   const log = openSync(outputFile(name, paths), 'a', 0o644);
   let child: ReturnType<typeof spawnInside>;
   try {
-    child = spawnInside(paths, lab.anchor, argv, { ...options, detached: true, stdio: ['ignore', log, log] });
+    child = spawnInside(paths, anchorOf(lab, name), argv, {
+      ...how,
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
   } finally {
     closeSync(log);
   }
@@ -161,6 +165,7 @@ interface DaemonCommand {
   readonly argv: string[];
   readonly account: LabAccount;
   readonly host?: InsideOptions['host'];
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 function commandOf(name: string, paths: LabPaths, lab: LabRecord): DaemonCommand {
@@ -189,8 +194,11 @@ function commandOf(name: string, paths: LabPaths, lab: LabRecord): DaemonCommand
   const node = lab.nodes.find((one) => one.name === name);
   if (node === undefined) throw new LabError(`the cluster has no daemon "${name}"`);
   const itself = node.dynamic ? ['-Z', '--conf', `Port=${node.port} CPUs=16 RealMemory=16000`] : [];
-  const argv = ['slurmd', '-D', '-N', name, ...itself, '-f', paths.slurmConf];
-  return { argv, account: lab.users.root };
+  const argv = ['slurmd', '-D', '-N', name, ...itself];
+  const account = lab.users.root;
+  if (!lab.features.configless) return { argv: [...argv, '-f', paths.slurmConf], account };
+  const server = ['--conf-server', `127.0.0.1:${lab.controllerPort}`];
+  return { argv: [...argv, ...server], account, env: { SLURM_CONF: undefined } };
 }
 
 async function accepts(name: string, address: NetConnectOpts, signal: AbortSignal): Promise<void> {
