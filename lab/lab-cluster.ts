@@ -9,6 +9,7 @@ import {
 } from './daemons.js';
 import type { LabPaths } from './directory.js';
 import { type ExecOptions, type ExecResult, execInside, exitCode } from './exec.js';
+import { loopback } from './features.js';
 import { LabError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
 import { spawnInside } from './namespace.js';
@@ -42,7 +43,7 @@ export class LabCluster {
   /** All controllers, the first of slurm.conf first: two with `backup`. */
   readonly controllers: readonly LabController[];
   /** Where slurmctld listens; the first, where there are two. */
-  readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  readonly controller: { readonly host: '127.0.0.1' | '::1'; readonly port: number };
   /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
   /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
@@ -64,7 +65,7 @@ export class LabCluster {
   constructor(paths: LabPaths, record: LabRecord, wasRunning: boolean) {
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
-    this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controller = { host: loopback(record.features), port: record.controllerPort };
     this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;

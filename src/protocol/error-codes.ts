@@ -40,6 +40,8 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_VALUE: 'A parameter with a value it cannot have.',
   SLURMWIRE_CONFIG_UNKNOWN_USER: 'SlurmUser or SlurmdUser is not known on this host.',
   SLURMWIRE_CONFIG_NO_CONTROLLER: 'No controller is configured.',
+  SLURMWIRE_CONFIG_OTHER_CLUSTER: 'SLURM_CLUSTERS names another cluster than the configuration is of.',
+  SLURMWIRE_CONFIG_NOT_FETCHED: "Configless: no server gave its configuration; the cause is the last one's.",
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
   SLURMWIRE_CONFIG_TLS: 'A CA, certificate or key for TLS that cannot be used.',
   // TLS.

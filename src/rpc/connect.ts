@@ -1,5 +1,11 @@
 import { munge } from '../auth/index.js';
-import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
+import {
+  checkWorkingCluster,
+  isNowhere,
+  loadSlurmConfig,
+  parseEndpoint,
+  type SlurmConfig,
+} from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
@@ -8,6 +14,7 @@ import type { Endpoint, Transport } from '../protocol/transport.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
+import { fetchConfig } from './configless.js';
 import type { NodeAddress } from './node-addresses.js';
 import { checkTls, checkTlsConfig, chooseTransport, type TlsOptions } from './tls-options.js';
 
@@ -51,7 +58,9 @@ const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
- * A client for one cluster. Reads the configuration; opens no connection.
+ * A client for one cluster. Reads the configuration; opens no connection, but for one case: where there is no slurm.conf, and
+ * SLURM_CONF_SERVER or a DNS SRV record `_slurmctld._tcp` names the servers of a "configless" cluster, they are asked for it, for
+ * `timeoutMs` in all (default 10 s each).
  *
  * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
  */
@@ -118,10 +127,22 @@ const CONNECT_OPTIONS = Object.keys({
 } satisfies Record<keyof ConnectOptions, 0>);
 
 async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
-  const { conf, controllers, slurmUser, slurmdUser, signal } = options;
+  const { conf, controllers, signal } = options;
   if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
   if (conf === undefined && controllers !== undefined) return null;
-  return await untilTold(signal, loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }));
+  return await untilTold(signal, loadOrFetch(options, conf));
+}
+
+async function loadOrFetch(options: ConnectOptions, conf: string | undefined): Promise<SlurmConfig> {
+  const { controllers, slurmUser, slurmdUser, signal } = options;
+  const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
+    const fetched = isNowhere(error) ? await fetchWith(options) : null;
+    if (fetched === null) throw error;
+    return fetched;
+  });
+  // Who names controllers has said which cluster is meant.
+  if (controllers === undefined) checkWorkingCluster(config.clusterName);
+  return config;
 }
 
 /** What reading files came to; the caller's own abort as an error of the family. */
@@ -138,6 +159,20 @@ async function untilTold<T>(signal: AbortSignal | undefined, reading: Promise<T>
       cause: error,
     });
   }
+}
+
+/** What the controllers of a configless cluster hand out; `null` where nobody names them. In TLS only where the option says so. */
+async function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const { auth = munge(), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
+  const transport = options.transport ?? (await chooseTransport(options.tls, null, NO_CONF, options.signal));
+  const { slurmUser, slurmdUser, timeoutMs, signal } = options;
+  return fetchConfig({
+    setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
+    slurmUser,
+    slurmdUser,
+    timeoutMs,
+    signal,
+  });
 }
 
 /** What a caller wrote by hand is looked at as closely as what a file says. */

@@ -1,16 +1,13 @@
 import type { Transport } from '../protocol/transport.js';
-import { openSocket } from './open-socket.js';
+import { type DialOptions, dial } from './dial.js';
 import { SocketConnection } from './socket-connection.js';
 
-export interface TcpOptions {
-  /** Milliseconds one connect may take: slurm.conf's TCPTimeout. Default 2000. */
-  readonly connectTimeoutMs?: number;
-}
+/** All optional. */
+export interface TcpOptions extends DialOptions {}
 
 /** TCP as Slurm's daemons want it: the whole frame at once, and never a half-close, which they take for a vanished peer. */
-export function tcpTransport({ connectTimeoutMs = 2000 }: TcpOptions = {}): Transport {
+export function tcpTransport(options: TcpOptions = {}): Transport {
   return {
-    connect: async (endpoint, context) =>
-      new SocketConnection(await openSocket(endpoint, context, connectTimeoutMs)),
+    connect: async (endpoint, context) => new SocketConnection(await dial(endpoint, context, options)),
   };
 }

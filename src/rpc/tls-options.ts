@@ -106,8 +106,8 @@ export async function chooseTransport(
   { tcpTimeoutMs, messageTimeoutMs }: Timeouts,
   signal: AbortSignal | undefined,
 ): Promise<Transport> {
-  const connectTimeoutMs = tcpTimeoutMs;
-  if (!(tls ?? isTlsConfigured(config))) return tcpTransport({ connectTimeoutMs });
+  const dialing = { connectTimeoutMs: tcpTimeoutMs, ...config?.communication };
+  if (!(tls ?? isTlsConfigured(config))) return tcpTransport(dialing);
   const options = typeof tls === 'object' ? tls : {};
   const { checkHostname, servername, cert, key, minVersion } = options;
   const { ca, caSource } = await trustAnchors(options, config, signal);
@@ -119,7 +119,7 @@ export async function chooseTransport(
     cert,
     key,
     minVersion,
-    connectTimeoutMs,
+    ...dialing,
     handshakeTimeoutMs: messageTimeoutMs,
   });
 }

@@ -10,7 +10,8 @@ import type { CallContext } from '../protocol/authenticator.js';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
 import { badOption } from './check-options.js';
-import { openSocket, untilReady } from './open-socket.js';
+import { dial } from './dial.js';
+import { untilReady } from './open-socket.js';
 import { SocketConnection } from './socket-connection.js';
 import type { TcpOptions } from './tcp-transport.js';
 import { brokenTls, handshakeFailure } from './tls-failure.js';
@@ -53,7 +54,7 @@ export interface TlsTransportOptions extends TcpOptions {
  * @throws SlurmConfigError `SLURMWIRE_CONFIG_TLS` for certificates or a key that cannot be read.
  */
 export function tlsTransport(options: TlsTransportOptions): Transport {
-  const { connectTimeoutMs = 2000, handshakeTimeoutMs = 10_000 } = options;
+  const { handshakeTimeoutMs = 10_000 } = options;
   const manner: Handshake = {
     context: secureContext(options),
     trusted: options.caSource ?? DEFAULT_SOURCE,
@@ -63,7 +64,7 @@ export function tlsTransport(options: TlsTransportOptions): Transport {
   };
   return {
     async connect(endpoint, context) {
-      const socket = await openSocket(endpoint, context, connectTimeoutMs);
+      const socket = await dial(endpoint, context, options);
       return shakeHands(socket, endpoint, manner, context);
     },
   };

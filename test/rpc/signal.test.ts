@@ -848,7 +848,7 @@ describe('what the answers come to', () => {
   });
 
   test.each([
-    [{}, 16],
+    [{}, 40],
     [{ treeWidth: 5 }, 5],
     [{ fanOut: 'direct' as const }, 40],
     [{ fanOut: 'tree' as const, treeWidth: 1 }, 1],
