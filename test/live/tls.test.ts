@@ -23,6 +23,11 @@ describeLive('through TLS, 26.05', { release: '26.05', tls: true }, (live) => {
     await cluster.waitForJob(id, ['CANCELLED']);
     expect((await alice.call('killJob', [id], tls())).error).toMatchObject({ code: 'ESLURM_ALREADY_DONE' });
 
+    // The version is found inside TLS as outside.
+    const found = await run('sleep 1000');
+    const auto = await alice.call('killJob', [found], { conf: tls().conf });
+    expect(auto.value).toMatchObject({ outcome: 'accepted' });
+
     const stepped = await run('srun --overlap sleep 1000; sleep 1000');
     const steps = async () =>
       (await cluster.exec(['squeue', '-h', '-s', '-j', `${stepped}`, '-o', '%i'], { user: 'root' })).stdout;
@@ -68,6 +73,9 @@ describeLive('through TLS, 26.05', { release: '26.05', tls: true }, (live) => {
       outcome: 'not-sent',
       phase: 'connect',
     });
+    // The search for the version does not begin where nobody is trusted.
+    const auto = (await alice.call('killJob', [1], { conf: tls().conf, tls: other })).error;
+    expect(auto).toMatchObject({ code: 'SLURMWIRE_TLS_UNTRUSTED', outcome: 'not-sent', phase: 'connect' });
     const named = (await alice.call('killJob', [1], { ...tls(), tls: { checkHostname: true } })).error;
     expect(named).toMatchObject({ code: 'SLURMWIRE_TLS_UNTRUSTED', outcome: 'not-sent' });
   });

@@ -78,7 +78,7 @@ describeTls('connect()', (certificates) => {
   }
 
   async function connectAndKill(options: ConnectOptions): Promise<string> {
-    await using client = await connect({ ...options, auth: new FakeAuth() });
+    await using client = await connect({ protocol: '22.05', ...options, auth: new FakeAuth() });
     return await client.killJob(7, 'SIGTERM').then(
       ({ outcome }) => outcome,
       (error) => error.code,
