@@ -10,6 +10,8 @@ export interface LabFeatures {
   readonly authSlurm?: boolean;
   /** A second slurmctld, `slurmctld2`, which takes over when the first is silent for some seconds. All releases. */
   readonly backup?: boolean;
+  /** A TLS proxy before slurmctld and each slurmd: see `LabCluster.tlsSlurmConf`. All releases; not with `backup` or dynamic nodes. */
+  readonly tls?: boolean;
   /** Ordinary users are refused (1804) when they ask too much; root and SlurmUser are not. 24.11 and newer. */
   readonly rateLimit?: RateLimit;
   /** The slurmds get their configuration from slurmctld, and so can clients (REQUEST_CONFIG). All releases; not with `authSlurm`. */
@@ -61,8 +63,8 @@ export function checkFeatures(features: LabFeatures, release: string): void {
 
 /** The features alone, out of options that say more. */
 export function featuresOf(options: LabFeatures): LabFeatures {
-  const { jwt, authSlurm, backup, rateLimit, configless, stepmgr, ipv6 } = options;
-  const all = { jwt, authSlurm, backup, rateLimit, configless, stepmgr, ipv6 };
+  const { jwt, authSlurm, backup, tls, rateLimit, configless, stepmgr, ipv6 } = options;
+  const all = { jwt, authSlurm, backup, tls, rateLimit, configless, stepmgr, ipv6 };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 

@@ -21,6 +21,7 @@ import { anchorOf, type LabRecord, type LabUser, writeRecord } from './record.js
 import type { LabAccount, LabNode } from './slurm-conf.js';
 import { type SwitchOptions, switchRelease } from './switch-release.js';
 import { down } from './teardown.js';
+import { tlsSlurmConf } from './tls.js';
 import { waitUntil } from './wait.js';
 
 /** How a batch script is submitted. */
@@ -49,6 +50,8 @@ export class LabCluster {
   readonly mungeSocket: string;
   /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
   readonly sackSocket: string | null;
+  /** The slurm.conf that leads clients through the TLS proxy; `null` without `tls`. Slurm's own programs have no use for it. */
+  readonly tlsSlurmConf: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
   /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
@@ -68,6 +71,7 @@ export class LabCluster {
     this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
+    this.tlsSlurmConf = record.features.tls ? tlsSlurmConf(paths) : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;

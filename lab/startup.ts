@@ -5,6 +5,7 @@ import { featuresOf, type LabFeatures, loopback } from './features.js';
 import { createNamespace } from './namespace.js';
 import { allReady } from './node-states.js';
 import { type LabRecord, writeRecord } from './record.js';
+import { startTlsProxy, tlsProxyName } from './tls.js';
 
 /** What can be chosen about a new cluster. */
 export interface StartOptions extends LabFeatures {
@@ -75,6 +76,9 @@ export async function startCluster(
   // First: a slurmctld without munged gives up, and without sackd no command can be run.
   await whileAlive([auth], (signal) => daemonReady(authDaemon, paths, record, signal));
   await startSlurm(paths, record, { note, also: [auth], timeoutMs: options.timeoutMs });
+  if (record.features.tls) {
+    note({ daemons: { ...record.daemons, [tlsProxyName]: await startTlsProxy(paths, record) } });
+  }
   note({ state: 'up' });
   return record;
 }

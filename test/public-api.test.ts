@@ -27,6 +27,7 @@ test("'.'", () => {
     'munge',
     'mungeSocket',
     'tcpTransport',
+    'tlsTransport',
   ]);
 });
 

@@ -43,6 +43,14 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_OTHER_CLUSTER: 'SLURM_CLUSTERS names another cluster than the configuration is of.',
   SLURMWIRE_CONFIG_NOT_FETCHED: "Configless: no server gave its configuration; the cause is the last one's.",
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
+  SLURMWIRE_CONFIG_TLS: 'A CA, certificate or key for TLS that cannot be used.',
+  // TLS.
+  SLURMWIRE_TLS_UNTRUSTED:
+    "The peer's certificate is not good: another CA, expired, another host. Nothing was sent.",
+  SLURMWIRE_TLS_HANDSHAKE:
+    'The TLS handshake did not succeed: no TLS there, an alert, a close, silence. Nothing was sent.',
+  SLURMWIRE_TLS_BROKEN:
+    'A TLS connection broke after its handshake: an alert, or bytes that are no good TLS.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_BREAKER_OPEN:

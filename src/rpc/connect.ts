@@ -16,7 +16,7 @@ import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
 import { fetchConfig } from './configless.js';
 import type { NodeAddress } from './node-addresses.js';
-import { tcpTransport } from './tcp-transport.js';
+import { checkTls, checkTlsConfig, chooseTransport, type TlsOptions } from './tls-options.js';
 
 /** Options of {@link connect}. All optional. */
 export interface ConnectOptions {
@@ -43,7 +43,12 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Largest reply accepted, in bytes. Default 128 MiB; Slurm's own limit is 1 GiB. */
   readonly maxReplyBytes?: number | undefined;
-  /** How to reach the daemons. Default TCP. For recorders and players. */
+  /**
+   * Whether to speak TLS with all daemons. Default: what TLSType in slurm.conf says, with the CA that its TLSParameters name; `true`: TLS with
+   * that CA; `false`: none. It is never tried: a ClientHello stalls a daemon that does not speak TLS. See docs/tls.md.
+   */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** How to reach the daemons. Default TCP, or TLS as `tls` says. For recorders and players. */
   readonly transport?: Transport | undefined;
   /** Ends reading the configuration early. */
   readonly signal?: AbortSignal | undefined;
@@ -73,9 +78,11 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkSignal(options.signal);
   checkMethods('transport', transport, ['connect']);
   checkMethods('auth', options.auth, ['create', 'verify']);
+  checkTls(options.tls, transport);
   const config = await configOf(options);
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
-  const { messageTimeoutMs, tcpTimeoutMs, slurmctldTimeoutMs } = config ?? NO_CONF;
+  const timeouts = config ?? NO_CONF;
+  const { messageTimeoutMs, slurmctldTimeoutMs } = timeouts;
   const controllers = controllersOf(options, config);
   return new SlurmClient(
     {
@@ -97,7 +104,9 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       takeoverMs: controllers.length > 1 ? 2 * (slurmctldTimeoutMs ?? 120_000) + messageTimeoutMs : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
-      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs, ...config?.communication }),
+      transport:
+        transport ??
+        (await untilTold(options.signal, chooseTransport(options.tls, config, timeouts, options.signal))),
     },
     options.timeoutMs,
   );
@@ -114,26 +123,38 @@ const CONNECT_OPTIONS = Object.keys({
   slurmdUser: 0,
   timeoutMs: 0,
   maxReplyBytes: 0,
+  tls: 0,
   transport: 0,
   signal: 0,
 } satisfies Record<keyof ConnectOptions, 0>);
 
 async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
-  const { conf, controllers, slurmUser, slurmdUser, signal } = options;
+  const { conf, controllers, signal } = options;
   if (typeof conf === 'object' && conf !== null) {
     // Who writes a configuration by hand, or names controllers, has said which cluster is meant.
     if (checkConfig(conf).file !== null && controllers === undefined) checkWorkingCluster(conf.clusterName);
     return conf;
   }
   if (conf === undefined && controllers !== undefined) return null;
+  return await untilTold(signal, loadOrFetch(options, conf));
+}
+
+async function loadOrFetch(options: ConnectOptions, conf: string | undefined): Promise<SlurmConfig> {
+  const { controllers, slurmUser, slurmdUser, signal } = options;
+  const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
+    const fetched = isNowhere(error) ? await fetchWith(options) : null;
+    if (fetched === null) throw error;
+    return fetched;
+  });
+  // Who names controllers has said which cluster is meant.
+  if (controllers === undefined) checkWorkingCluster(config.clusterName);
+  return config;
+}
+
+/** What reading files came to; the caller's own abort as an error of the family. */
+async function untilTold<T>(signal: AbortSignal | undefined, reading: Promise<T>): Promise<T> {
   try {
-    const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
-      const fetched = isNowhere(error) ? await fetchWith(options) : null;
-      if (fetched === null) throw error;
-      return fetched;
-    });
-    if (controllers === undefined) checkWorkingCluster(config.clusterName);
-    return config;
+    return await reading;
   } catch (error) {
     if (signal?.aborted !== true || isSlurmError(error)) throw error;
     throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
@@ -146,13 +167,10 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   }
 }
 
-/** What the controllers of a configless cluster hand out; `null` where nobody names them. */
-function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
-  const {
-    auth = defaultMunge(),
-    transport = tcpTransport(),
-    maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
-  } = options;
+/** What the controllers of a configless cluster hand out; `null` where nobody names them. In TLS only where the option says so. */
+async function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const { auth = defaultMunge(), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
+  const transport = options.transport ?? (await chooseTransport(options.tls, null, NO_CONF, options.signal));
   const { slurmUser, slurmdUser, timeoutMs, signal } = options;
   return fetchConfig({
     setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
@@ -193,6 +211,7 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
     const text = conf[field];
     if (text !== undefined && typeof text !== 'string') throw badOption(`conf.${field}`, text, 'is no text');
   }
+  checkTlsConfig(conf);
   for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
     if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
     checkPositive(`conf.${field}`, value);

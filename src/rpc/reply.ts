@@ -19,6 +19,7 @@ import {
 } from '../protocol/slurm-error.js';
 import type { CallPlace, Progress } from './call-failure.js';
 import type { ExchangeSetup, Request } from './exchange.js';
+import { TLS_NEEDED } from './tls-failure.js';
 
 /** Uids whose credential makes a reply believable: root, SlurmUser, SlurmdUser. `null` where SlurmUser is not known. */
 export type TrustedUids = ReadonlySet<number> | null;
@@ -168,7 +169,7 @@ function tlsRequired(place: CallPlace): SlurmError {
     rpc,
     outcome: unsignedRefusal(place),
     phase: 'wait',
-    hint: 'This version of slurmwire does not speak TLS.',
+    hint: TLS_NEEDED,
   });
 }
 

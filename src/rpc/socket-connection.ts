@@ -4,6 +4,7 @@ import { systemError } from './open-socket.js';
 
 /** What a kind of socket has of its own. */
 export interface SocketManners {
+  readonly isTls?: boolean;
   /** Makes what callers see of an error of the socket. Default: the error itself. */
   readonly translate?: (error: Error) => Error;
   /** Says good-bye before the socket is dropped; must not wait. */
@@ -14,6 +15,7 @@ const CLOSED = 'the connection was closed';
 
 /** A connection over a socket that is ready, TLS or not. It never ends its own direction before it is closed. */
 export class SocketConnection implements Connection {
+  readonly isTls: boolean;
   readonly #socket: Socket;
   readonly #manners: SocketManners;
   #failure: Error | undefined;
@@ -22,6 +24,7 @@ export class SocketConnection implements Connection {
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket, manners: SocketManners = {}) {
+    this.isTls = manners.isTls ?? false;
     this.#socket = socket;
     this.#manners = manners;
     if (socket.destroyed)
