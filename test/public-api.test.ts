@@ -21,9 +21,11 @@ test("'.'", () => {
     'SlurmUsageError',
     'connect',
     'isSlurmError',
+    'jwt',
     'loadMunge',
     'loadSlurmConfig',
     'munge',
+    'slurmAuth',
     'tcpTransport',
   ]);
 });

@@ -41,6 +41,11 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_UNKNOWN_USER: 'SlurmUser or SlurmdUser is not known on this host.',
   SLURMWIRE_CONFIG_NO_CONTROLLER: 'No controller is configured.',
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
+  // Credentials.
+  SLURMWIRE_AUTH_NO_TOKEN:
+    'There is no token to authenticate with: its file cannot be read, its callback failed, or sackd made none.',
+  SLURMWIRE_AUTH_NO_SACK: 'No daemon answers on a SACK socket, which auth/slurm needs.',
+  SLURMWIRE_AUTH_NOT_FOR_NODES: 'A message for slurmds, which do not take this kind of credential.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_SURVIVORS: 'All signals of a termination are through, and parts of its target are still there.',

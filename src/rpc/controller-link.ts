@@ -1,17 +1,18 @@
 /** The way from a message to the controller in charge: protocol choice, first contact, order of the controllers. */
-import type { ConfNode } from '../config/index.js';
+import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate } from '../protocol/slurm-error.js';
+import { isSlurmError, restate, SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
-import { ownIdentity } from './kill-jobs-identity.js';
+import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
@@ -24,6 +25,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly release: Release;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
+  /** Its name in slurm.conf; left out where it is not known. */
+  readonly slurmUserName?: string | undefined;
   /** Uid that slurmds run as, to which credentials for them are restricted; `null` where it is not known. */
   readonly slurmdUser: number | null;
   /** Nodes of slurm.conf; undefined where it is not known. */
@@ -55,6 +58,8 @@ interface Learned {
   readonly contacts: Map<string, SharedWork<Reply>>;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
+  /** Uids of user names on this host; `null` for those it does not know. */
+  readonly users: Map<string, number | null>;
 }
 
 /** Controllers of one cluster and what has been learned about them. */
@@ -65,7 +70,12 @@ export class ControllerLink {
 
   constructor(setup: LinkSetup, learned?: Learned) {
     this.setup = setup;
-    this.#learned = learned ?? { contacts: new Map(), cluster: setup.cluster, asking: null };
+    this.#learned = learned ?? {
+      contacts: new Map(),
+      cluster: setup.cluster,
+      asking: null,
+      users: new Map(),
+    };
   }
 
   /** A link that shares what has been learned about the cluster and counts anew. */
@@ -81,6 +91,30 @@ export class ControllerLink {
   /** Exchanges begun through this link, first contacts and those that failed included. */
   get exchanges(): number {
     return this.#exchanges;
+  }
+
+  /**
+   * Who asks, as the controller will see it.
+   *
+   * @throws SlurmAuthError of the authenticator, where its credential cannot be had.
+   */
+  async identity(context: CallContext): Promise<Identity> {
+    const { auth, slurmUser: uid, slurmUserName: name } = this.setup;
+    if (auth.identity === undefined) return ownIdentity(uid);
+    const told = await untilAborted(context.signal, auth.identity(context));
+    return identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+  }
+
+  async #lookUpUser(user: string, { signal }: CallContext): Promise<number | null> {
+    const { users } = this.#learned;
+    const known = users.get(user);
+    if (known !== undefined) return known;
+    const uid = await resolveUser(user, { signal }).catch((error: unknown) => {
+      if (signal.aborted || !(error instanceof SlurmConfigError)) throw error;
+      return null; // a user of the cluster need not be one of this host
+    });
+    users.set(user, uid);
+    return uid;
   }
 
   /**
@@ -135,7 +169,7 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const { controllers } = this.setup;
-    const request = this.#request(call);
+    const request = this.#request(call, await this.#identityFor(call.name, context));
     const passedOver: string[] = [];
     for (const [index, endpoint] of controllers.entries()) {
       const last = index === controllers.length - 1;
@@ -159,16 +193,22 @@ export class ControllerLink {
   }
 
   #pingTo(endpoint: Endpoint): Request {
-    return { ...this.#request({ name: 'REQUEST_PING', record: {}, repeatable: true }), endpoint };
+    const ping = { name: 'REQUEST_PING', record: {}, repeatable: true } as const;
+    return { ...this.#request(ping, NOT_ASKED), endpoint };
   }
 
   /** Packs and checks: after this, nothing is left that could refuse the message but the network and the peer. */
-  #request<N extends MessageName>(call: ControllerCall<N>): Omit<Request, 'endpoint'> {
+  #request<N extends MessageName>(call: ControllerCall<N>, identity: Identity): Omit<Request, 'endpoint'> {
     const { release, slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
+    refuseUnsafe(name, release, body, flags, identity);
     return { release, name, body, flags, repeatable, restrictUid };
+  }
+
+  /** The guard looks at it for KILL_JOBS alone; for anything else a token would be read for nothing. */
+  async #identityFor(name: MessageName, context: CallContext): Promise<Identity> {
+    return name === 'REQUEST_KILL_JOBS' ? this.identity(context) : NOT_ASKED;
   }
 
   async #callOne(request: Request, context: CallContext): Promise<Reply> {
@@ -222,6 +262,8 @@ export class ControllerLink {
     return exchange(this.setup, request, context);
   }
 }
+
+const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, { name }: Request): unknown {

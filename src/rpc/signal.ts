@@ -5,6 +5,7 @@ import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
+import { checkAuthForNodes } from './auth-fits.js';
 import { badOption, checkBoolean } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
@@ -171,6 +172,7 @@ async function deliverOrThrow(
 ): Promise<FanOut> {
   const startedAt = performance.now();
   checkFanOutOptions(options);
+  checkAuthForNodes(link.setup.auth, { rpc, release: link.setup.release });
   const { text, deliveries } = await plan();
   const { release } = link.setup;
   const repeatable = signal === UNIX_SIGNALS.SIGKILL;
