@@ -1,4 +1,5 @@
 /** slurm.conf: found, read, understood. Imports nothing but `node:` and `../protocol/`. */
+export type { SlurmAuthInfo, SlurmAuthParameters } from './auth-parameters.js';
 export { ConfigErrorCode } from './config-error-code.js';
 export {
   BAD_ENDPOINT,
@@ -21,6 +22,7 @@ export {
   interpretNodeParameters,
   type NodeParameters,
 } from './node-lines.js';
+export type { OptionList } from './option-list.js';
 export { type ResolveUserOptions, resolveUser } from './resolve-user.js';
 export {
   type ConfEntry,
@@ -36,7 +38,6 @@ export {
 export {
   type InterpretSlurmConfOptions,
   interpretSlurmConf,
-  type SlurmAuthInfo,
   type SlurmConfig,
   type SlurmController,
   type SlurmUserId,

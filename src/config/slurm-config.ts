@@ -4,7 +4,9 @@
  */
 import { isIPv6 } from 'node:net';
 import { hostname as systemHostname } from 'node:os';
-import { SlurmConfigError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import { SlurmConfigError, SlurmUsageError } from '../protocol/slurm-error.js';
+import { readAuthParameters, type SlurmAuthParameters } from './auth-parameters.js';
+import { badValue, findValue, readNumber, readSeconds, textOf } from './conf-values.js';
 import { ConfigErrorCode } from './config-error-code.js';
 import { DEFAULT_SLURMCTLD_PORT, isHostName } from './endpoint.js';
 import type { ConfNode } from './node-lines.js';
@@ -27,14 +29,6 @@ export interface SlurmUserId {
   readonly uid: number;
 }
 
-/** What AuthInfo says about the credentials. */
-export interface SlurmAuthInfo {
-  /** Path of munged's (or sackd's) socket. `null`: the default one. */
-  readonly socket: string | null;
-  /** How long a credential is good, in seconds. `null`: MUNGE's default (300), auth/slurm's (60). */
-  readonly ttlSeconds: number | null;
-}
-
 /**
  * What connect() needs to know of a cluster. `loadSlurmConfig()` reads it from slurm.conf; a program that knows these
  * things from elsewhere writes the object itself:
@@ -53,7 +47,7 @@ export interface SlurmAuthInfo {
  * };
  * ```
  */
-export interface SlurmConfig {
+export interface SlurmConfig extends SlurmAuthParameters {
   /** Path of the slurm.conf it came from; `null` if from none. */
   readonly file: string | null;
   /** ClusterName in lower case; `null` if not known (only auth/slurm needs it). */
@@ -64,13 +58,12 @@ export interface SlurmConfig {
   readonly slurmUser: SlurmUserId;
   /** SlurmdUser, default root: to whom credentials for slurmd may be restricted. */
   readonly slurmdUser: SlurmUserId;
-  /** AuthType, default `auth/munge`. Not checked: whether it is supported is for the authenticators to say. */
-  readonly authType: string;
-  readonly authInfo: SlurmAuthInfo;
   /** MessageTimeout, default 10,000: how long to wait for a reply. */
   readonly messageTimeoutMs: number;
   /** TCPTimeout, default 2,000: how long to wait for a connection. */
   readonly tcpTimeoutMs: number;
+  /** SlurmctldTimeout, default 120,000: a backup takes over when the primary was silent for so long. */
+  readonly slurmctldTimeoutMs?: number | undefined;
   /**
    * The nodes of the NodeName lines; left out where they are not known: their addresses are then asked of the controller. So are
    * those of nodes that are not in here.
@@ -113,17 +106,16 @@ export async function interpretSlurmConf(
   options: InterpretSlurmConfOptions = {},
 ): Promise<SlurmConfig> {
   options.signal?.throwIfAborted();
-  const authType = textOf(conf, 'AuthType') ?? 'auth/munge';
   return {
     file: conf.file,
     clusterName: textOf(conf, 'ClusterName')?.toLowerCase() ?? null,
     controllers: readControllers(conf, options),
     slurmUser: await readUser(conf, 'SlurmUser', options.slurmUser, options),
     slurmdUser: await readUser(conf, 'SlurmdUser', options.slurmdUser, options),
-    authType,
-    authInfo: readAuthInfo(find(conf, 'AuthInfo')),
+    ...readAuthParameters(conf),
     messageTimeoutMs: readSeconds(conf, 'MessageTimeout', 10) * 1000,
     tcpTimeoutMs: readSeconds(conf, 'TCPTimeout', 2) * 1000,
+    slurmctldTimeoutMs: readSeconds(conf, 'SlurmctldTimeout', 120, 0) * 1000,
     ...readKillParameters(conf),
   };
 }
@@ -157,7 +149,7 @@ function readControllers(conf: SlurmConf, options: InterpretSlurmConfOptions): S
   }));
   refuseDuplicates(controllers, hosts);
 
-  const virtual = find(conf, 'SlurmctldAddr');
+  const virtual = findValue(conf, 'SlurmctldAddr');
   if (virtual !== undefined) {
     const host = checkHost(virtual.value, virtual);
     return [{ name: controllers[0]?.name ?? host, host, port }];
@@ -191,8 +183,8 @@ function readOldControllers(conf: SlurmConf): NamedHost[] {
 }
 
 function readOldController(conf: SlurmConf, nameKey: string, addressKey: string): NamedHost | null {
-  const name = find(conf, nameKey);
-  const address = find(conf, addressKey);
+  const name = findValue(conf, nameKey);
+  const address = findValue(conf, addressKey);
   if (name === undefined) {
     if (address === undefined) return null;
     throw badValue(address, `${addressKey} needs a ${nameKey}.`);
@@ -223,7 +215,7 @@ function refuseDuplicates(controllers: readonly SlurmController[], hosts: readon
 
 /** A port, or a range from which one is picked as Slurm's clients do: first + ((time + pid) mod count). */
 function readSlurmctldPort(conf: SlurmConf, options: InterpretSlurmConfOptions): number {
-  const found = find(conf, 'SlurmctldPort');
+  const found = findValue(conf, 'SlurmctldPort');
   if (found === undefined) return DEFAULT_SLURMCTLD_PORT;
   const [from = '', to = from, ...more] = found.value.split('-');
   const first = readNumber(from);
@@ -241,7 +233,7 @@ function checkHost(host: string, at: ConfValue | ConfEntry): string {
   throw badValue(at, 'Give one host name or address.');
 }
 
-// --- users, credentials, times -------------------------------------------------------------------------------------
+// --- users -------------------------------------------------------------------------------------
 
 async function readUser(
   conf: SlurmConf,
@@ -249,7 +241,7 @@ async function readUser(
   givenUid: number | undefined,
   options: InterpretSlurmConfOptions,
 ): Promise<SlurmUserId> {
-  const found = find(conf, parameter);
+  const found = findValue(conf, parameter);
   if (givenUid !== undefined) {
     return { name: found?.value ?? String(givenUid), uid: checkGivenUid(parameter, givenUid) };
   }
@@ -267,64 +259,5 @@ function checkGivenUid(parameter: 'SlurmUser' | 'SlurmdUser', uid: number): numb
     field,
     value: uid,
     hint: `Give a whole number from 0 to ${MAX_UID}.`,
-  });
-}
-
-/** Words of AuthInfo without `=` that are no path. */
-const AUTH_FLAGS: readonly string[] = ['use_client_ids', 'disable_sack'];
-
-/** Slurm finds `socket=` and `ttl=` anywhere in the text; a text without any `=` is the path of the socket (its oldest form). */
-function readAuthInfo(found: ConfValue | undefined): SlurmAuthInfo {
-  if (found === undefined) return { socket: null, ttlSeconds: null };
-  const text = found.value;
-  if (!text.includes('=')) {
-    // Only auth/slurm has flags alone, and it does not take them for a path.
-    const onlyFlags = text.split(',').every((word) => AUTH_FLAGS.includes(word.trim().toLowerCase()));
-    return { socket: onlyFlags ? null : text, ttlSeconds: null };
-  }
-  const socket = /socket=([^,]*)/.exec(text)?.[1];
-  if (socket === '') throw badValue(found, 'Give socket= the path of a socket.');
-  const ttl = /ttl=([^,]*)/i.exec(text)?.[1];
-  const ttlSeconds = ttl === undefined ? 0 : readNumber(ttl.trim());
-  if (ttlSeconds === undefined || ttlSeconds > 0x7fff_ffff) {
-    throw badValue(found, 'Give ttl= a number of seconds.');
-  }
-  // 0 asks for the default, in MUNGE and in Slurm.
-  return { socket: socket ?? null, ttlSeconds: ttlSeconds === 0 ? null : ttlSeconds };
-}
-
-/** A u16 of seconds. INFINITE is 65535 s: that is what Slurm holds it as, and it uses it as a number. */
-function readSeconds(conf: SlurmConf, parameter: string, defaultSeconds: number): number {
-  const found = find(conf, parameter);
-  if (found === undefined) return defaultSeconds;
-  const seconds = /^(infinite|unlimited)$/i.test(found.value) ? 65_535 : readNumber(found.value);
-  if (seconds === undefined || seconds < 1 || seconds > 65_535) {
-    throw badValue(found, 'Give a number of seconds from 1 to 65535.');
-  }
-  return seconds;
-}
-
-// --- values --------------------------------------------------------------------------------------------------------
-
-function find(conf: SlurmConf, parameter: string): ConfValue | undefined {
-  const found = conf.values.get(parameter.toLowerCase());
-  return found?.value === '' ? undefined : found;
-}
-
-function textOf(conf: SlurmConf, parameter: string): string | undefined {
-  return find(conf, parameter)?.value;
-}
-
-/** Decimal or `0x`, nothing before or after. */
-function readNumber(text: string): number | undefined {
-  return /^([0-9]{1,15}|0x[0-9a-f]{1,12})$/i.test(text) ? Number(text) : undefined;
-}
-
-function badValue(at: ConfValue | ConfEntry, hint: string): SlurmConfigError {
-  return new SlurmConfigError(`${at.key}=${showValue(at.value)} is not usable.`, {
-    code: ConfigErrorCode.VALUE,
-    file: at.file,
-    line: at.line,
-    hint,
   });
 }

@@ -275,8 +275,13 @@ describe('a large site', () => {
       slurmdUser: { name: 'root', uid: 0 },
       authType: 'auth/munge',
       authInfo: { socket: '/run/munge/munge.socket.2', ttlSeconds: null },
+      authAltTypes: [],
+      authAltParameters: {},
+      tlsType: 'tls/none',
+      tlsParameters: {},
       messageTimeoutMs: 60_000,
       tcpTimeoutMs: 10_000,
+      slurmctldTimeoutMs: 120_000,
       scronParameters: expect.any(String),
       schedulerParameters: expect.any(String),
     });

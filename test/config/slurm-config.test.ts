@@ -43,8 +43,13 @@ describe('defaults', () => {
       slurmdUser: { name: 'root', uid: 0 },
       authType: 'auth/munge',
       authInfo: { socket: null, ttlSeconds: null },
+      authAltTypes: [],
+      authAltParameters: {},
+      tlsType: 'tls/none',
+      tlsParameters: {},
       messageTimeoutMs: 10_000,
       tcpTimeoutMs: 2_000,
+      slurmctldTimeoutMs: 120_000,
     });
   });
 

@@ -1,0 +1,69 @@
+/** The parameters of a slurm.conf that say how its daemons know who is calling, and whether they speak TLS. */
+import { badValue, findValue, readNumber, textOf } from './conf-values.js';
+import { type OptionList, readOptionList } from './option-list.js';
+import type { ConfValue, SlurmConf } from './slurm-conf.js';
+
+/** What AuthInfo says about the credentials. */
+export interface SlurmAuthInfo {
+  /** Path of munged's (or sackd's) socket. `null`: the default one. */
+  readonly socket: string | null;
+  /** How long a credential is good, in seconds. `null`: MUNGE's default (300), auth/slurm's (60). */
+  readonly ttlSeconds: number | null;
+}
+
+/** Left out of a configuration written by hand: the defaults. */
+export interface SlurmAuthParameters {
+  /** AuthType, default `auth/munge`. Not checked: whether it is supported is for the authenticators to say. */
+  readonly authType: string;
+  readonly authInfo: SlurmAuthInfo;
+  /** AuthAltTypes: what the daemons accept besides, `['auth/jwt']`. Default none. */
+  readonly authAltTypes?: readonly string[] | undefined;
+  /** AuthAltParameters: `jwt_key`, `jwks`, `userclaimfield`. They name keys of the daemons, which a client seldom may read. */
+  readonly authAltParameters?: OptionList | undefined;
+  /** TLSType (25.05+), default `tls/none`. `tls/s2n`: every connection is TLS. */
+  readonly tlsType?: string | undefined;
+  /** TLSParameters (25.05+): `ca_cert_file`, `load_system_certificates`, `security_policy_version` … */
+  readonly tlsParameters?: OptionList | undefined;
+}
+
+/** @throws SlurmConfigError `SLURMWIRE_CONFIG_VALUE` */
+export function readAuthParameters(conf: SlurmConf): SlurmAuthParameters {
+  return {
+    authType: textOf(conf, 'AuthType') ?? 'auth/munge',
+    authInfo: readAuthInfo(findValue(conf, 'AuthInfo')),
+    authAltTypes: words(textOf(conf, 'AuthAltTypes') ?? ''),
+    authAltParameters: readOptionList(textOf(conf, 'AuthAltParameters') ?? ''),
+    tlsType: textOf(conf, 'TLSType') ?? 'tls/none',
+    tlsParameters: readOptionList(textOf(conf, 'TLSParameters') ?? ''),
+  };
+}
+
+function words(list: string): string[] {
+  return list
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}
+
+/** Words of AuthInfo without `=` that are no path. */
+const AUTH_FLAGS: readonly string[] = ['use_client_ids', 'disable_sack'];
+
+/** Slurm finds `socket=` and `ttl=` anywhere in the text; a text without any `=` is the path of the socket (its oldest form). */
+function readAuthInfo(found: ConfValue | undefined): SlurmAuthInfo {
+  if (found === undefined) return { socket: null, ttlSeconds: null };
+  const text = found.value;
+  if (!text.includes('=')) {
+    // Only auth/slurm has flags alone, and it does not take them for a path.
+    const onlyFlags = text.split(',').every((word) => AUTH_FLAGS.includes(word.trim().toLowerCase()));
+    return { socket: onlyFlags ? null : text, ttlSeconds: null };
+  }
+  const socket = /socket=([^,]*)/.exec(text)?.[1];
+  if (socket === '') throw badValue(found, 'Give socket= the path of a socket.');
+  const ttl = /ttl=([^,]*)/i.exec(text)?.[1];
+  const ttlSeconds = ttl === undefined ? 0 : readNumber(ttl.trim());
+  if (ttlSeconds === undefined || ttlSeconds > 0x7fff_ffff) {
+    throw badValue(found, 'Give ttl= a number of seconds.');
+  }
+  // 0 asks for the default, in MUNGE and in Slurm.
+  return { socket: socket ?? null, ttlSeconds: ttlSeconds === 0 ? null : ttlSeconds };
+}
