@@ -1,4 +1,5 @@
 import { claimDirectory, defaultDirectory, type LabPaths, labPaths } from './directory.js';
+import { checkFeatures, featuresOf } from './features.js';
 import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
@@ -11,12 +12,14 @@ import { type StartOptions, startCluster } from './startup.js';
 import { clearDirectory } from './teardown.js';
 
 export { defaultDirectory } from './directory.js';
+export type { LabFeatures } from './features.js';
 export {
   type ExecOptions,
   type ExecResult,
   LabCluster,
   type NodeState,
   type SubmitOptions,
+  type TokenOptions,
 } from './lab-cluster.js';
 export { LabError, LabReleaseGoneError, LabUnavailableError } from './lab-error.js';
 export type { ProcessRecord } from './processes.js';
@@ -45,12 +48,16 @@ export interface UpOptions extends StartOptions {
 export async function up(options: UpOptions = {}): Promise<LabCluster> {
   const { install = true, log = () => {} } = options;
   const release = findRelease(options.release ?? defaultRelease);
+  checkFeatures(options, release.release);
   const root = await ensureRelease(release, { install, log });
   const paths = labPaths(options.directory ?? defaultDirectory(release.release));
   return withLock(paths.mark, lockMs, async () => {
     const running = readRecord(paths);
     if (running && isUp(paths, running)) {
-      if (running.release === release.release) return new LabCluster(paths, running, true);
+      if (running.release === release.release) {
+        refuseOtherFeatures(paths, running, options);
+        return new LabCluster(paths, running, true);
+      }
       throw new LabError(`Slurm ${running.release} is running in ${paths.root}; stop it first`);
     }
     claimDirectory(paths);
@@ -65,6 +72,16 @@ export async function up(options: UpOptions = {}): Promise<LabCluster> {
       }
     }
   });
+}
+
+/** A running cluster is taken only if it has what is asked for. */
+function refuseOtherFeatures(paths: LabPaths, running: LabRecord, options: UpOptions): void {
+  const has: Readonly<Record<string, unknown>> = { ...running.features };
+  const lacking = Object.entries(featuresOf(options)).find(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(has[name]),
+  );
+  if (lacking)
+    throw new LabError(`the cluster in ${paths.root} runs without this ${lacking[0]}; stop it first`);
 }
 
 /** What can be chosen about `prepare`. */
@@ -101,9 +118,9 @@ export async function status(directory: string): Promise<LabStatus> {
     const state = !isRunning(process, paths.mark) ? 'dead' : isPaused(process) ? 'paused' : 'running';
     return { name, pid: process.pid, state } as const;
   });
-  const answers = (name: string) =>
-    daemons.some((daemon) => daemon.name === name && daemon.state === 'running');
-  const canAsk = record && answers('munged') && answers('slurmctld');
+  const answers = (...names: string[]) =>
+    daemons.some(({ name, state }) => names.includes(name) && state === 'running');
+  const canAsk = record && answers('munged', 'sackd') && answers('slurmctld');
   return {
     directory: paths.root,
     running: record !== undefined && isUp(paths, record),

@@ -17,7 +17,7 @@ export interface StartedDaemon {
 }
 
 /**
- * Starts a daemon by its name: `munged`, `slurmctld`, or a node's for its slurmd. It outlives this process.
+ * Starts a daemon by its name: `munged`, `sackd`, `slurmctld`, or a node's for its slurmd. It outlives this process.
  */
 export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): StartedDaemon {
   const { argv, account } = commandOf(name, paths, lab);
@@ -61,6 +61,7 @@ export async function daemonReady(
   signal: AbortSignal,
 ): Promise<void> {
   if (name === 'munged') await accepts(name, { path: paths.mungeSocket }, signal);
+  if (name === 'sackd') await accepts(name, { path: paths.sackSocket }, signal);
   const port = name === 'slurmctld' ? lab.controllerPort : lab.nodes.find((node) => node.name === name)?.port;
   if (port !== undefined) await accepts(name, { host: '127.0.0.1', port }, signal);
 }
@@ -121,11 +122,11 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * Where a daemon's stderr goes. munged logs there and nowhere else. Slurm's daemons write a log file besides,
+ * Where a daemon's stderr goes. munged and sackd log there and nowhere else. Slurm's daemons write a log file besides,
  * and into stderr the same again, with what went wrong before they knew their log file.
  */
 function outputFile(name: string, paths: LabPaths): string {
-  return join(paths.log, name === 'munged' ? `${name}.log` : `${name}.stderr`);
+  return join(paths.log, name === 'munged' || name === 'sackd' ? `${name}.log` : `${name}.stderr`);
 }
 
 function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: string[]; account: LabAccount } {
@@ -138,6 +139,9 @@ function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: strin
       ...['--seed-file', join(paths.munge, 'munged.seed')],
     ];
     return { argv, account: lab.mungeAccount };
+  }
+  if (name === 'sackd') {
+    return { argv: ['sackd', '-D', '-f', paths.slurmConf], account: lab.users.slurm };
   }
   if (name === 'slurmctld') {
     return { argv: ['slurmctld', '-D', '-f', paths.slurmConf], account: lab.users.slurm };

@@ -22,6 +22,13 @@ export interface LabPaths {
   readonly etc: string;
   readonly munge: string;
   readonly mungeSocket: string;
+  /** The key that JSON web tokens are signed with. */
+  readonly jwtKey: string;
+  /** The key of auth/slurm: the daemons look for it beside slurm.conf. */
+  readonly slurmKey: string;
+  /** What is `/run/slurm` inside, where the daemons' own sockets are. */
+  readonly runSlurm: string;
+  readonly sackSocket: string;
   readonly state: string;
   readonly spool: string;
   readonly log: string;
@@ -43,6 +50,7 @@ export function labPaths(directory: string): LabPaths {
   const root = canonical(resolve(directory));
   const munge = join(root, 'munge');
   const etc = join(root, 'etc');
+  const runSlurm = join(root, 'run-slurm');
   return {
     root,
     record: join(root, 'lab.json'),
@@ -50,6 +58,10 @@ export function labPaths(directory: string): LabPaths {
     etc,
     munge,
     mungeSocket: join(munge, 'munge.socket'),
+    jwtKey: join(etc, 'jwt_hs256.key'),
+    slurmKey: join(etc, 'slurm.key'),
+    runSlurm,
+    sackSocket: join(runSlurm, 'sack.socket'),
     state: join(root, 'state'),
     spool: join(root, 'spool'),
     log: join(root, 'log'),

@@ -35,6 +35,12 @@ export interface SubmitOptions {
   readonly sbatchArgs?: readonly string[];
 }
 
+/** How a token is made. */
+export interface TokenOptions {
+  /** How long it is good for; 1800 s where not given, as Slurm has it. */
+  readonly lifespanSeconds?: number;
+}
+
 /** A node and its state in sinfo's words. */
 export interface NodeState {
   readonly name: string;
@@ -49,10 +55,13 @@ export class LabCluster {
   readonly slurmConf: string;
   /** Where slurmctld listens. */
   readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
+  /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
+  readonly sackSocket: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
-  /** Holds `slurmctld.log`, `munged.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
+  /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
   readonly logDirectory: string;
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   readonly nodes: readonly LabNode[];
@@ -68,6 +77,7 @@ export class LabCluster {
     this.slurmConf = paths.slurmConf;
     this.controller = { host: '127.0.0.1', port: record.controllerPort };
     this.mungeSocket = paths.mungeSocket;
+    this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -77,7 +87,7 @@ export class LabCluster {
     this.#record = record;
   }
 
-  /** The daemons' processes by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, and each slurmd by its node's. */
   get daemons(): Readonly<Record<string, ProcessRecord>> {
     return this.#record.daemons;
   }
@@ -142,6 +152,17 @@ export class LabCluster {
     const jobId = /^(\d+)/.exec(stdout)?.[1];
     if (code !== 0 || !jobId) throw new LabError(`sbatch failed (exit code ${code}): ${stderr.trim()}`);
     return Number(jobId);
+  }
+
+  /** A JSON web token in a user's name, made by slurmctld; for clusters with `jwt`. */
+  async token(user: LabUser, { lifespanSeconds = 1_800 }: TokenOptions = {}): Promise<string> {
+    if (!this.#record.features.jwt) throw new LabError('the cluster takes no tokens: start it with jwt');
+    const argv = ['scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`];
+    const { code, stdout } = await this.exec(argv, { user: 'slurm' });
+    const token = /^SLURM_JWT=(\S+)/m.exec(stdout)?.[1];
+    // Neither output nor errors are shown: a token may be in them.
+    if (code !== 0 || !token) throw new LabError(`scontrol made no token (exit code ${code})`);
+    return token;
   }
 
   /**

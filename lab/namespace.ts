@@ -47,6 +47,7 @@ export async function createNamespace(
     'echo "$hostname" > /proc/sys/kernel/hostname',
     'mount -t tmpfs -o size=4k,mode=755 "$mark" "$mark_point"',
     ...(root === '/' ? useMachine : useRelease),
+    ...useRunSlurm,
     'echo ready',
     'exec sleep infinity > /dev/null 2>&1',
   ];
@@ -119,6 +120,16 @@ const useRelease = [
   'pivot_root . .machine',
   'umount -l /.machine',
   'rmdir /.machine "$new"',
+];
+
+/**
+ * The cluster's own `/run/slurm`, which can be reached from outside too. The machine's `/run` is covered for it:
+ * nothing is left there.
+ */
+const useRunSlurm = [
+  'if [ "$release" = / ]; then mount -t tmpfs -o mode=755 slurmwire-lab-run /run; mkdir /run/lock; fi',
+  'mkdir /run/slurm',
+  'mount --bind "$cluster/run-slurm" /run/slurm',
 ];
 
 /** How a program is started inside a cluster. */

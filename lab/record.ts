@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { LabPaths } from './directory.js';
+import type { LabFeatures } from './features.js';
 import { LabError } from './lab-error.js';
 import type { ProcessRecord } from './processes.js';
 import type { LabAccount, LabNode } from './slurm-conf.js';
@@ -10,18 +11,19 @@ export type LabUser = 'alice' | 'bob' | 'slurm' | 'root';
 /** What `lab.json` says about a cluster. */
 export interface LabRecord {
   /** Grows when the meaning of the file changes. */
-  readonly format: 1;
+  readonly format: 2;
   readonly release: string;
   /** `starting` until all nodes were idle: what a crashed `up` leaves behind. */
   readonly state: 'starting' | 'up';
   readonly controllerPort: number;
+  readonly features: LabFeatures;
   readonly nodes: readonly LabNode[];
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   /** The account munged runs under. */
   readonly mungeAccount: LabAccount;
   /** The process that holds the namespaces open; it does nothing else. */
   readonly anchor: ProcessRecord | null;
-  /** The daemons by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** The daemons by name: `munged` or `sackd`, `slurmctld`, and each slurmd by its node's. */
   readonly daemons: Readonly<Record<string, ProcessRecord>>;
 }
 
@@ -36,7 +38,7 @@ export function readRecord(paths: LabPaths): LabRecord | undefined {
   }
   try {
     const record = JSON.parse(text) as LabRecord;
-    if (record.format === 1) return record;
+    if (record.format === 2) return record;
   } catch {
     // Said below, as for another format.
   }

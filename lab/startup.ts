@@ -10,15 +10,16 @@ import {
   whileAlive,
 } from './daemons.js';
 import { claimDirectory, type LabPaths } from './directory.js';
+import { featureParameters, featuresOf, type LabFeatures } from './features.js';
 import { LabCluster, type NodeState } from './lab-cluster.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import { createNamespace } from './namespace.js';
 import { type LabRecord, writeRecord } from './record.js';
-import { cgroupConf, findAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
+import { cgroupConf, findAccount, type LabAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
 import { waitUntil } from './wait.js';
 
 /** What can be chosen about a new cluster. */
-export interface StartOptions {
+export interface StartOptions extends LabFeatures {
   /** How many nodes, `n1` and so on; 4 where not given. */
   readonly nodes?: number;
   /** How many dynamic nodes besides, `d1` and so on; none where not given. 22.05 and newer. */
@@ -46,10 +47,11 @@ export async function startCluster(
   const nodeNames = [...fixedNames, ...named('d', options.dynamicNodes ?? 0)];
   const [controllerPort = 0, ...nodePorts] = await freePorts(1 + nodeNames.length);
   let record: LabRecord = {
-    format: 1,
+    format: 2,
     release,
     state: 'starting',
     controllerPort,
+    features: featuresOf(options),
     nodes: nodeNames.map((name, index) => ({
       name,
       port: nodePorts[index] ?? 0,
@@ -74,10 +76,11 @@ export async function startCluster(
     started.push(daemon);
     note({ daemons: { ...record.daemons, [name]: daemon.record } });
   };
-  // One after the other: a slurmctld without munged gives up, a slurmd without slurmctld waits a second and
+  // One after the other: a slurmctld without munged gives up (one with a key of its own does not need sackd, but commands do), a slurmd without slurmctld waits a second and
   // more.
-  startOne('munged');
-  await whileAlive(started, (signal) => daemonReady('munged', paths, record, signal));
+  const authDaemon = record.features.authSlurm ? 'sackd' : 'munged';
+  startOne(authDaemon);
+  await whileAlive(started, (signal) => daemonReady(authDaemon, paths, record, signal));
   startOne('slurmctld');
   await whileAlive(started, (signal) => daemonReady('slurmctld', paths, record, signal));
   for (const name of nodeNames) startOne(name);
@@ -153,6 +156,7 @@ function makeDirectories(paths: LabPaths, record: LabRecord): void {
   writeFileSync(controllerLog, ''); // slurmctld may write in it, but make no files beside it
   chownSync(controllerLog, slurm.uid, slurm.gid);
   make(paths.run, 0o755, slurm);
+  make(paths.runSlurm, 0o755, slurm);
   make(paths.work, 0o1777, root);
 }
 
@@ -166,7 +170,7 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
     spoolDirectory: paths.spool,
     logDirectory: paths.log,
     runDirectory: paths.run,
-    parameters,
+    parameters: { ...featureParameters(record.features, paths), ...parameters },
   });
   const files = { [paths.slurmConf]: text, [join(paths.etc, 'cgroup.conf')]: cgroupConf(record.release) };
   for (const [path, content] of Object.entries(files)) {
@@ -174,7 +178,13 @@ function writeFiles(paths: LabPaths, record: LabRecord, parameters: Readonly<Rec
     writeFileSync(path, content);
     chmodSync(path, 0o644); // whatever the umask
   }
-  const key = join(paths.munge, 'munge.key');
-  writeFileSync(key, randomBytes(128), { mode: 0o400 });
-  chownSync(key, record.mungeAccount.uid, record.mungeAccount.gid);
+  writeKey(join(paths.munge, 'munge.key'), 128, record.mungeAccount);
+  if (record.features.jwt) writeKey(paths.jwtKey, 32, record.users.slurm);
+  if (record.features.authSlurm) writeKey(paths.slurmKey, 1024, record.users.slurm);
+}
+
+/** A random key that only its owner may read; the daemons check that. */
+function writeKey(file: string, bytes: number, { uid, gid }: LabAccount): void {
+  writeFileSync(file, randomBytes(bytes), { mode: 0o400 });
+  chownSync(file, uid, gid);
 }

@@ -4,11 +4,16 @@
  * @module
  */
 export {
+  defaultMunge,
   type JwtOptions,
   jwt,
   loadMunge,
+  type MungeAuthenticator,
   type MungeOptions,
+  type MungeSocketOptions,
+  type MungeVia,
   munge,
+  mungeSocket,
   type ProvideToken,
   type SlurmAuthOptions,
   slurmAuth,

@@ -20,11 +20,13 @@ test("'.'", () => {
     'SlurmTimeoutError',
     'SlurmUsageError',
     'connect',
+    'defaultMunge',
     'isSlurmError',
     'jwt',
     'loadMunge',
     'loadSlurmConfig',
     'munge',
+    'mungeSocket',
     'slurmAuth',
     'tcpTransport',
   ]);

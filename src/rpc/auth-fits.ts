@@ -5,8 +5,8 @@ import { SlurmAuthError } from '../protocol/slurm-error.js';
 
 /** What is about to be sent, for the error. */
 export interface AuthUse {
-  /** Upstream's name of the message. */
-  readonly rpc: string;
+  /** Upstream's name of the message; left out where there is none yet. */
+  readonly rpc?: string;
   readonly release: Release;
 }
 
@@ -18,7 +18,7 @@ export interface AuthUse {
 export function checkAuthFor({ name, since }: Authenticator, { rpc, release }: AuthUse): void {
   if (since === undefined || isAtLeast(release, since)) return;
   throw new SlurmAuthError(
-    `${rpc} is not sent: ${name} exists since Slurm ${since}, and the protocol is that of ${release}.`,
+    `${rpc === undefined ? '' : `${rpc} is not sent: `}${name} exists since Slurm ${since}, and the protocol is that of ${release}.`,
     {
       code: 'SLURMWIRE_NOT_IN_RELEASE',
       errno: 'ENOTSUP',

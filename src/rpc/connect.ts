@@ -1,13 +1,14 @@
-import { munge } from '../auth/index.js';
 import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
-import { isSlurmError, SlurmConfigError, SlurmTimeoutError } from '../protocol/slurm-error.js';
+import { isSlurmError, SlurmTimeoutError } from '../protocol/slurm-error.js';
 import type { Endpoint, Transport } from '../protocol/transport.js';
+import { checkAuthFor } from './auth-fits.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
+import { defaultAuth } from './default-auth.js';
 import type { NodeAddress } from './node-addresses.js';
 import { tcpTransport } from './tcp-transport.js';
 
@@ -20,7 +21,11 @@ export interface ConnectOptions {
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;
-  /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
+  /**
+   * How to prove who we are. Default, as Slurm's own tools choose: `jwt()` where SLURM_JWT is set in the environment; else by AuthType
+   * `slurmAuth()` or `defaultMunge()`, the latter with slurm.conf's AuthInfo; MUNGE where there is no slurm.conf. No other way is
+   * tried after a refusal.
+   */
   readonly auth?: Authenticator | undefined;
   /** Protocol to speak. `'auto'` (default) is `'22.05'` in this version, which 22.05, 23.02 and 23.11 understand. */
   readonly protocol?: 'auto' | Release | undefined;
@@ -45,7 +50,8 @@ const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
 /**
  * A client for one cluster. Reads the configuration; opens no connection.
  *
- * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
+ * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used, SlurmAuthError
+ * for a SLURM_JWT that is no token, and where `protocol` is older than the way to authenticate.
  */
 export async function connect(options: ConnectOptions = {}): Promise<SlurmClient> {
   checkOptions('connect', options, CONNECT_OPTIONS);
@@ -59,8 +65,11 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkUid('slurmdUser', options.slurmdUser);
   checkSignal(options.signal);
   checkMethods('transport', transport, ['connect']);
-  checkMethods('auth', options.auth, ['create', 'verify']);
+  checkAuth(options.auth);
   const config = await configOf(options);
+  const auth = options.auth ?? defaultAuth(process.env, config);
+  // Of a release that is still to be found out, each exchange asks.
+  if (isRelease(options.protocol)) checkAuthFor(auth, { release });
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
   const { messageTimeoutMs, tcpTimeoutMs } = config ?? NO_CONF;
   return new SlurmClient(
@@ -68,6 +77,7 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       controllers: controllersOf(options, config),
       release,
       slurmUser,
+      slurmUserName: config?.slurmUser.name,
       trusted:
         slurmUser === null
           ? null
@@ -79,7 +89,7 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       cluster: clusterOf(config),
       messageTimeoutMs,
       maxReplyBytes,
-      auth: options.auth ?? defaultAuth(config),
+      auth,
       transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
     },
     options.timeoutMs,
@@ -121,7 +131,7 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
 
 /** What a caller wrote by hand is looked at as closely as what a file says. */
 function checkConfig(conf: SlurmConfig): SlurmConfig {
-  const { controllers, slurmUser, slurmdUser, authInfo, messageTimeoutMs, tcpTimeoutMs } = conf;
+  const { controllers, slurmUser, slurmdUser, authType, authInfo, messageTimeoutMs, tcpTimeoutMs } = conf;
   if (!Array.isArray(controllers) || controllers.length === 0) {
     throw badOption('conf.controllers', controllers, 'is not a list with at least one controller');
   }
@@ -138,6 +148,7 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
     if (typeof user?.uid !== 'number') throw badOption(`conf.${field}`, user, 'has no uid');
     checkUid(`conf.${field}.uid`, user.uid);
   }
+  if (typeof authType !== 'string') throw badOption('conf.authType', authType, 'is no text');
   if (typeof authInfo !== 'object' || authInfo === null) {
     throw badOption('conf.authInfo', authInfo, 'is not an object');
   }
@@ -150,6 +161,17 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
     checkPositive(`conf.${field}`, value);
   }
   return conf;
+}
+
+function checkAuth(auth: Authenticator | undefined): void {
+  checkMethods('auth', auth, ['create', 'verify']);
+  const { reach, since, identity } = auth ?? {};
+  if (reach !== undefined && reach !== 'all' && reach !== 'controllers')
+    throw badOption('auth.reach', reach, "is neither 'all' nor 'controllers'");
+  if (since !== undefined && !isRelease(since))
+    throw badOption('auth.since', since, `is none of ${RELEASE_NAMES.join(', ')}`);
+  if (identity !== undefined && typeof identity !== 'function')
+    throw badOption('auth.identity', identity, 'is not a function');
 }
 
 function checkMethods(field: string, value: unknown, methods: readonly string[]): void {
@@ -171,20 +193,6 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
     throw badOption('controllers', controllers, "is not a list of 'host:port' with at least one entry");
   }
   return controllers.map((text, index) => parseEndpoint(text, { field: `controllers[${index}]` }));
-}
-
-function defaultAuth(config: SlurmConfig | null): Authenticator {
-  if (config === null) return munge();
-  const { authType, authInfo, file } = config;
-  if (authType !== 'auth/munge') {
-    throw new SlurmConfigError(`AuthType=${authType} is not supported by this version.`, {
-      code: 'SLURMWIRE_CONFIG_AUTH_TYPE',
-      errno: 'ENOTSUP',
-      file: file ?? undefined,
-      hint: 'Pass an Authenticator as the auth option of connect().',
-    });
-  }
-  return munge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
 function chooseRelease(protocol: string): Release {

@@ -6,7 +6,7 @@ import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, SlurmConfigError } from '../protocol/slurm-error.js';
+import { isSlurmError, restate, SlurmAuthError, SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
@@ -101,8 +101,19 @@ export class ControllerLink {
   async identity(context: CallContext): Promise<Identity> {
     const { auth, slurmUser: uid, slurmUserName: name } = this.setup;
     if (auth.identity === undefined) return ownIdentity(uid);
-    const told = await untilAborted(context.signal, auth.identity(context));
-    return identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+    try {
+      const told = await untilAborted(context.signal, auth.identity(context));
+      return await identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+    } catch (cause) {
+      if (isSlurmError(cause)) throw cause;
+      throw new SlurmAuthError(`${auth.name} could not say who asks.`, {
+        code: 'SLURMWIRE_INTERNAL',
+        errno: 'EIO',
+        outcome: 'not-sent',
+        phase: 'authenticate',
+        cause,
+      });
+    }
   }
 
   async #lookUpUser(user: string, { signal }: CallContext): Promise<number | null> {
@@ -169,7 +180,8 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const { controllers } = this.setup;
-    const request = this.#request(call, await this.#identityFor(call.name, context));
+    const request = this.#pack(call);
+    await this.#guard(request, context);
     const passedOver: string[] = [];
     for (const [index, endpoint] of controllers.entries()) {
       const last = index === controllers.length - 1;
@@ -193,22 +205,25 @@ export class ControllerLink {
   }
 
   #pingTo(endpoint: Endpoint): Request {
-    const ping = { name: 'REQUEST_PING', record: {}, repeatable: true } as const;
-    return { ...this.#request(ping, NOT_ASKED), endpoint };
+    return { ...this.#pack({ name: 'REQUEST_PING', record: {}, repeatable: true }), endpoint };
   }
 
-  /** Packs and checks: after this, nothing is left that could refuse the message but the network and the peer. */
-  #request<N extends MessageName>(call: ControllerCall<N>, identity: Identity): Omit<Request, 'endpoint'> {
+  /** At once, before the caller's object can change. */
+  #pack<N extends MessageName>(call: ControllerCall<N>): Omit<Request, 'endpoint'> {
     const { release, slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags, identity);
     return { release, name, body, flags, repeatable, restrictUid };
   }
 
-  /** The guard looks at it for KILL_JOBS alone; for anything else a token would be read for nothing. */
-  async #identityFor(name: MessageName, context: CallContext): Promise<Identity> {
-    return name === 'REQUEST_KILL_JOBS' ? this.identity(context) : NOT_ASKED;
+  /** After this, nothing is left that could refuse the message but the network and the peer. */
+  async #guard(
+    { name, release, body, flags }: Omit<Request, 'endpoint'>,
+    context: CallContext,
+  ): Promise<void> {
+    // Looked at for KILL_JOBS alone: for anything else a token would be read for nothing.
+    const identity = name === 'REQUEST_KILL_JOBS' ? await this.identity(context) : NOT_ASKED;
+    refuseUnsafe(name, release, body, flags, identity);
   }
 
   async #callOne(request: Request, context: CallContext): Promise<Reply> {

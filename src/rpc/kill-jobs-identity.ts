@@ -46,7 +46,9 @@ export async function identityFrom(
   lookUp: (name: string) => Promise<number | null>,
 ): Promise<Identity> {
   const told = { slurmUser: slurmUser.uid, name };
-  if (uid !== null || name === null) return { ...told, uid };
+  // An authenticator of the caller may say anything.
+  if (typeof uid === 'number' && Number.isInteger(uid)) return { ...told, uid };
+  if (typeof name !== 'string') return { ...told, uid: null };
   if (name === 'root') return { ...told, uid: 0 };
   if (name === slurmUser.name && slurmUser.uid !== null) return { ...told, uid: slurmUser.uid };
   return { ...told, uid: await lookUp(name), isGuess: true };
