@@ -77,7 +77,7 @@ function readArguments(rpc: number, version: number, reader: ByteReader): SackRe
   if (rpc === SACK_CREATE) {
     const uid = reader.u32();
     const restrictUid = uid === ANY_UID ? null : uid;
-    return { version, rpc: 'create', restrictUid, payload: reader.raw(reader.u32()).slice() };
+    return { version, rpc: 'create', restrictUid, payload: Uint8Array.from(reader.raw(reader.u32())) };
   }
   if (rpc === SACK_VERIFY) {
     const token = reader.text();
