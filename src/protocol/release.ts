@@ -49,6 +49,11 @@ export function isRelease(value: unknown): value is Release {
   return typeof value === 'string' && BY_NAME.has(value);
 }
 
+/** The release of that name, or `null`. */
+export function releaseNamed(name: unknown): Release | null {
+  return isRelease(name) ? name : null;
+}
+
 /** The protocol number of a release: `'22.05'` → 38. */
 export function protocolOf(release: Release): number {
   const row = BY_NAME.get(release);

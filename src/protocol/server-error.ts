@@ -48,6 +48,7 @@ export function serverError(
         spoken: RELEASE_NAMES,
         tried: [release],
         answer,
+        answerKind: 'other',
       });
     }
     case 'SlurmProtocolError':

@@ -232,20 +232,27 @@ export class SlurmProtocolVersionError extends SlurmError {
   readonly tried: readonly string[];
   /** What the peer answered, in words. */
   readonly answer: string;
+  /** Which kind of answer that was: a refusal in a version of its own, HTTP, a close without a word, or something else. */
+  readonly answerKind: 'own-version' | 'http' | 'closed' | 'other';
+  /** Release whose protocol the peer answered in, where it is one of ours. */
+  readonly peerProtocol: string | undefined;
 
-  constructor(
-    summary: string,
-    details: SlurmErrorDetails & {
-      readonly spoken: readonly string[];
-      readonly tried: readonly string[];
-      readonly answer: string;
-    },
-  ) {
+  constructor(summary: string, details: VersionDetails) {
     super(summary, details);
     this.spoken = details.spoken;
     this.tried = details.tried;
     this.answer = details.answer;
+    this.answerKind = details.answerKind;
+    this.peerProtocol = details.peerProtocol;
   }
+}
+
+export interface VersionDetails extends SlurmErrorDetails {
+  readonly spoken: readonly string[];
+  readonly tried: readonly string[];
+  readonly answer: string;
+  readonly answerKind: SlurmProtocolVersionError['answerKind'];
+  readonly peerProtocol?: string | undefined;
 }
 
 /** Bytes that break the rules, either way: what came in cannot be decoded, or what was given cannot be encoded. */

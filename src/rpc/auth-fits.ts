@@ -7,7 +7,8 @@ import { SlurmAuthError } from '../protocol/slurm-error.js';
 export interface AuthUse {
   /** Upstream's name of the message; left out where there is none yet. */
   readonly rpc?: string;
-  readonly release: Release;
+  /** Left out where it is not known yet. */
+  readonly release?: Release;
 }
 
 /**
@@ -16,7 +17,7 @@ export interface AuthUse {
  * @throws SlurmAuthError `SLURMWIRE_NOT_IN_RELEASE`, outcome `not-sent`.
  */
 export function checkAuthFor({ name, since }: Authenticator, { rpc, release }: AuthUse): void {
-  if (since === undefined || isAtLeast(release, since)) return;
+  if (since === undefined || release === undefined || isAtLeast(release, since)) return;
   throw new SlurmAuthError(
     `${rpc === undefined ? '' : `${rpc} is not sent: `}${name} exists since Slurm ${since}, and the protocol is that of ${release}.`,
     {

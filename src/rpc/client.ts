@@ -43,6 +43,7 @@ import {
 } from './kill-options.js';
 import type { Accepted, AlreadyEnded } from './kill-request.js';
 import { type ControllerPing, ping } from './ping.js';
+import { plannedAnew } from './planned-anew.js';
 import {
   type Killed,
   type KillTarget,
@@ -493,12 +494,15 @@ export class SlurmClient implements AsyncDisposable {
     body: MessageInput<N>,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    return this.#run('request', options, REQUEST_OPTIONS, 2, (context) => {
+    return this.#run('request', options, REQUEST_OPTIONS, 2, async (context) => {
       if (!isMessageName(message)) throw unknownMessage(message);
       const { flags = 0, restrictUid } = options;
       checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
-      return this.#link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
+      // In a given version the record is packed at once, whatever becomes of the caller's object.
+      const isGiven = this.#link.setup.findsVersion !== true;
+      const link = isGiven ? this.#link : await this.#link.settle(context);
+      return link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
     });
   }
 
@@ -521,10 +525,11 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<T> {
     if (this.#closed) throw closedClient();
     checkOptions(call, options, known);
-    const { messageTimeoutMs } = this.#link.setup;
+    const { messageTimeoutMs, takeoverMs } = this.#link.setup;
     const plan = typeof exchanges === 'number' ? exchanges * messageTimeoutMs : exchanges(messageTimeoutMs);
-    const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? plan, options.signal);
-    const running = (async () => work(deadline))().finally(() => deadline.dispose());
+    const defaultMs = plan + (takeoverMs ?? 0);
+    const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? defaultMs, options.signal);
+    const running = plannedAnew(async () => work(deadline)).finally(() => deadline.dispose());
     this.#inFlight.add(running);
     try {
       return await running;

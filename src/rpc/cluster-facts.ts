@@ -5,6 +5,7 @@
  * does in 20.11 to 26.11.
  */
 import type { CallContext } from '../protocol/authenticator.js';
+import type { MessageRecord } from '../protocol/messages/index.js';
 import type { ControllerLink } from './controller-link.js';
 import { lookUp, refuseIfPassing } from './job-lookup.js';
 
@@ -25,6 +26,16 @@ export function clusterFacts(scronParameters: string, schedulerParameters: strin
   };
 }
 
+/** What the controller's configuration says of it. */
+export function factsOf({
+  scronParams,
+  schedParams,
+  clusterName,
+}: MessageRecord<'RESPONSE_BUILD_INFO'>): ClusterFacts {
+  const facts = clusterFacts(scronParams ?? '', schedParams ?? '');
+  return { ...facts, clusterName: clusterName?.toLowerCase() };
+}
+
 /** For a controller that does not tell: every job is looked at. */
 export const UNTOLD: ClusterFacts = { scrontab: 'open', wholeHetJob: true };
 
@@ -40,11 +51,7 @@ export async function askClusterFacts(
 ): Promise<ClusterFacts | null> {
   const record = { lastUpdate: 0n };
   const reply = await lookUp(link, { name: 'REQUEST_BUILD_INFO', record, repeatable: true }, context);
-  if (reply.name === 'RESPONSE_BUILD_INFO') {
-    const { scronParams, schedParams, clusterName } = reply.record;
-    const facts = clusterFacts(scronParams ?? '', schedParams ?? '');
-    return { ...facts, clusterName: clusterName?.toLowerCase() };
-  }
+  if (reply.name === 'RESPONSE_BUILD_INFO') return factsOf(reply.record);
   refuseIfPassing(reply, 'REQUEST_BUILD_INFO', 'its configuration');
   return null;
 }

@@ -27,7 +27,10 @@ export interface ConnectOptions {
    * tried after a refusal.
    */
   readonly auth?: Authenticator | undefined;
-  /** Protocol to speak. `'auto'` (default) is `'22.05'` in this version, which 22.05, 23.02 and 23.11 understand. */
+  /**
+   * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
+   * again after trouble, and every ten minutes. A release: that version and no other.
+   */
   readonly protocol?: 'auto' | Release | undefined;
   /** Uid that slurmctld runs as, where no slurm.conf says it. Credentials are made for it alone, and replies must come from it. */
   readonly slurmUser?: number | undefined;
@@ -45,7 +48,7 @@ export interface ConnectOptions {
 
 const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 /** slurm.conf's defaults, for when there is none. */
-const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
+const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
  * A client for one cluster. Reads the configuration; opens no connection.
@@ -56,7 +59,7 @@ const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000 };
 export async function connect(options: ConnectOptions = {}): Promise<SlurmClient> {
   checkOptions('connect', options, CONNECT_OPTIONS);
   const { transport, maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
-  const release = chooseRelease(options.protocol ?? 'auto');
+  const protocol = checkProtocol(options.protocol ?? 'auto');
   checkPositive('maxReplyBytes', maxReplyBytes);
   checkPositive('timeoutMs', options.timeoutMs);
   if (maxReplyBytes > MAX_FRAME_LENGTH)
@@ -69,13 +72,14 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   const config = await configOf(options);
   const auth = options.auth ?? defaultAuth(process.env, config);
   // Of a release that is still to be found out, each exchange asks.
-  if (isRelease(options.protocol)) checkAuthFor(auth, { release });
+  if (isRelease(options.protocol)) checkAuthFor(auth, { release: options.protocol });
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
-  const { messageTimeoutMs, tcpTimeoutMs } = config ?? NO_CONF;
+  const { messageTimeoutMs, tcpTimeoutMs, slurmctldTimeoutMs } = config ?? NO_CONF;
+  const controllers = controllersOf(options, config);
   return new SlurmClient(
     {
-      controllers: controllersOf(options, config),
-      release,
+      controllers,
+      ...protocol,
       slurmUser,
       slurmUserName: config?.slurmUser.name,
       trusted:
@@ -88,6 +92,8 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
       messageTimeoutMs,
+      // As long as libslurm waits for a backup to take over: once and a half the time after which it does.
+      takeoverMs: controllers.length > 1 ? 1.5 * (slurmctldTimeoutMs ?? 120_000) : 0,
       maxReplyBytes,
       auth,
       transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
@@ -195,9 +201,9 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
   return controllers.map((text, index) => parseEndpoint(text, { field: `controllers[${index}]` }));
 }
 
-function chooseRelease(protocol: string): Release {
-  if (protocol === 'auto') return '22.05';
-  if (isRelease(protocol)) return protocol;
+function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {
+  if (protocol === 'auto') return { release: RELEASE_NAMES.at(-1) as Release, findsVersion: true };
+  if (isRelease(protocol)) return { release: protocol, findsVersion: false };
   throw badOption('protocol', protocol, `is neither 'auto' nor one of ${RELEASE_NAMES.join(', ')}`);
 }
 

@@ -1,28 +1,40 @@
-/** The way from a message to the controller in charge: protocol choice, first contact, order of the controllers. */
+/** The way from a message to the controller in charge: first contact, version, order of the controllers, take-over. */
+import { pause } from '../auth/pause.js';
 import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
-import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, SlurmAuthError, SlurmConfigError } from '../protocol/slurm-error.js';
+import {
+  isSlurmError,
+  restate,
+  SlurmAuthError,
+  SlurmConfigError,
+  type SlurmError,
+} from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
+import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
+import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
 import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
+import { isRead } from './reads.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
+import { judgeClose, mayBeVersions, versionChanged } from './silent-close.js';
 
 /** What a client knows about its cluster. */
 export interface LinkSetup extends ExchangeSetup {
   /** At least one; the primary first. */
   readonly controllers: readonly Endpoint[];
-  /** Protocol to speak. */
+  /** Protocol to speak; with `findsVersion` the one that calls are planned in until another one is found. */
   readonly release: Release;
+  /** Each controller is asked which version it speaks. */
+  readonly findsVersion?: boolean | undefined;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
   /** Its name in slurm.conf; left out where it is not known. */
@@ -39,6 +51,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly cluster: ClusterFacts | null;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
+  /** Milliseconds a call may wait for a standby controller to take over. Default 0. */
+  readonly takeoverMs?: number | undefined;
 }
 
 /** A message for the controller in charge. */
@@ -54,28 +68,43 @@ export interface ControllerCall<N extends MessageName> {
 }
 
 interface Learned {
-  /** Endpoints that have answered a PING with a good credential, or are being asked. */
-  readonly contacts: Map<string, SharedWork<Reply>>;
+  /** Endpoints that have been spoken to, or are being asked. */
+  readonly contacts: Map<string, { readonly work: SharedWork<Contact>; readonly at: number }>;
+  /** What each endpoint spoke when it was last asked: tried first when it is asked again. */
+  readonly spoke: Map<string, Release>;
+  /** Who was in charge at the last answer: asked first. */
+  inCharge: string | null;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
   /** Uids of user names on this host; `null` for those it does not know. */
   readonly users: Map<string, number | null>;
 }
 
+/**
+ * How long a version that was found is gone by, in milliseconds. A daemon that was upgraded still takes the old one, so nothing else would show
+ * that there is a newer one to speak. A constant of ours.
+ */
+const VERSION_LIFETIME_MS = 600_000;
+/** Between two rounds through all controllers while none is in charge, in milliseconds: libslurm's second, and some jitter. */
+const ROUND_MS = 1_000;
+
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
-  #exchanges = 0;
+  readonly #count: { exchanges: number };
 
-  constructor(setup: LinkSetup, learned?: Learned) {
+  constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0 }) {
     this.setup = setup;
     this.#learned = learned ?? {
       contacts: new Map(),
+      spoke: new Map(),
+      inCharge: null,
       cluster: setup.cluster,
       asking: null,
       users: new Map(),
     };
+    this.#count = count;
   }
 
   /** A link that shares what has been learned about the cluster and counts anew. */
@@ -90,7 +119,23 @@ export class ControllerLink {
 
   /** Exchanges begun through this link, first contacts and those that failed included. */
   get exchanges(): number {
-    return this.#exchanges;
+    return this.#count.exchanges;
+  }
+
+  /**
+   * This link in the version of the controller in charge, which is asked where it is not known. What has an effect is planned and sent in
+   * that version only: see {@link call}.
+   *
+   * @throws SlurmError of the first contact, always with outcome `not-sent`.
+   */
+  async settle(context: CallContext): Promise<ControllerLink> {
+    if (this.setup.findsVersion !== true) return this;
+    const { value } = await this.#inTurn(true, context, async (endpoint, own) => {
+      const contact = await this.#contact(endpoint, 'REQUEST_BUILD_INFO', own);
+      return { value: contact, isStandby: contact.standby !== null };
+    });
+    if (value.release === this.setup.release) return this;
+    return new ControllerLink({ ...this.setup, release: value.release }, this.#learned, this.#count);
   }
 
   /**
@@ -145,12 +190,7 @@ export class ControllerLink {
     } catch (thrown) {
       if (!context.signal.aborted) throw thrown;
       const [controller] = this.setup.controllers;
-      const place = {
-        peer: showEndpoint(controller as Endpoint),
-        rpc: 'REQUEST_BUILD_INFO',
-        protocol: this.setup.release,
-        repeatable: true,
-      };
+      const place = this.#place('REQUEST_BUILD_INFO', controller as Endpoint, true);
       throw callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
     }
   }
@@ -172,108 +212,247 @@ export class ControllerLink {
   }
 
   /**
-   * Sends the message to the first controller that can be reached and is in charge. Only a controller that cannot have acted is
-   * passed over: one that could not be connected, or said that it is on standby.
+   * Sends the message to the first controller that can be reached and is in charge, beginning with the one that was last.
+   *
+   * A controller is passed over where it cannot have acted: it could not be reached, or said that it is on standby. Of what may be repeated also
+   * where that is not known; the reply then has it in `doubt`. While none is in charge and one is on standby, all are asked again every second
+   * or so, for `takeoverMs` at most.
    *
    * @throws SlurmError of the exchange; SlurmProtocolError when the record does not fit; SlurmUsageError
-   * `SLURMWIRE_UNSAFE_MESSAGE` from the guard. An error number in the reply is no error here.
+   * `SLURMWIRE_UNSAFE_MESSAGE` from the guard; SlurmProtocolVersionError, `retryable`, where the controller's version has changed and nothing was
+   * done: to be planned anew. An error number in the reply is no error here.
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
-    const { controllers } = this.setup;
-    const request = this.#pack(call);
-    await this.#guard(request, context);
-    const passedOver: string[] = [];
-    for (const [index, endpoint] of controllers.entries()) {
-      const last = index === controllers.length - 1;
-      try {
-        const reply = await this.#callOne({ ...request, endpoint }, context);
-        if (last || !isStandby(reply)) return passedOver.length === 0 ? reply : { ...reply, passedOver };
-        passedOver.push(`${reply.peer} is on standby`);
-      } catch (error) {
-        if (!isSlurmError(error) || last || context.signal.aborted || !isUnreached(error)) {
-          throw withPassedOver(error, passedOver);
-        }
-        passedOver.push(error.summary);
-      }
+    const packed = this.#pack(call, this.setup.release);
+    await this.#guardKillJobs(packed, context);
+    const { value, passedOver, doubt } = await this.#inTurn(
+      call.repeatable,
+      context,
+      async (endpoint, own) => {
+        const reply = await this.#callOne(call, { ...packed, endpoint }, own);
+        return { value: reply, isStandby: isStandby(reply) };
+      },
+    );
+    return passedOver.length === 0 && doubt === null ? value : { ...value, passedOver, doubt };
+  }
+
+  /** A PING to one controller, which need not be in charge; in its own version where that is found. */
+  async ping(endpoint: Endpoint, context: CallContext): Promise<{ reply: Reply; version: string | null }> {
+    const call = { name: 'REQUEST_PING', record: {}, repeatable: true } as const;
+    if (this.setup.findsVersion !== true) {
+      return { reply: await this.#pingOnly(endpoint, this.setup.release, context), version: null };
     }
-    throw new TypeError('a link without controllers');
+    const { release, version } = await this.#contact(endpoint, call.name, context);
+    return { reply: await this.#pingOnly(endpoint, release, context), version };
   }
 
-  /** A PING to one controller, which need not be in charge. */
-  ping(endpoint: Endpoint, context: CallContext): Promise<Reply> {
-    return this.#callOne(this.#pingTo(endpoint), context);
+  #pingOnly(endpoint: Endpoint, release: Release, context: CallContext): Promise<Reply> {
+    const request = this.#pack({ name: 'REQUEST_PING', record: {}, repeatable: true }, release);
+    return this.#forgetting(endpoint, this.#exchange({ ...request, endpoint }, context));
   }
 
-  #pingTo(endpoint: Endpoint): Request {
-    return { ...this.#pack({ name: 'REQUEST_PING', record: {}, repeatable: true }), endpoint };
-  }
-
-  /** At once, before the caller's object can change. */
-  #pack<N extends MessageName>(call: ControllerCall<N>): Omit<Request, 'endpoint'> {
-    const { release, slurmUser } = this.setup;
+  /** Packs and checks: after this, nothing is left that could refuse the message but the network and the peer. */
+  #pack<N extends MessageName>(call: ControllerCall<N>, release: Release): Omit<Request, 'endpoint'> {
+    const { slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
+    // Who asks matters for KILL_JOBS alone, and for anything else a token would be read for nothing.
+    if (name !== 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, NOT_ASKED);
     return { release, name, body, flags, repeatable, restrictUid };
   }
 
-  /** After this, nothing is left that could refuse the message but the network and the peer. */
-  async #guard(
+  async #guardKillJobs(
     { name, release, body, flags }: Omit<Request, 'endpoint'>,
     context: CallContext,
   ): Promise<void> {
-    // Looked at for KILL_JOBS alone: for anything else a token would be read for nothing.
-    const identity = name === 'REQUEST_KILL_JOBS' ? await this.identity(context) : NOT_ASKED;
-    refuseUnsafe(name, release, body, flags, identity);
+    if (name === 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, await this.identity(context));
   }
 
-  async #callOne(request: Request, context: CallContext): Promise<Reply> {
-    if (request.name !== 'REQUEST_PING') await this.#firstContact(request, context);
+  /** One controller after the other, and again while a take-over is to be expected. */
+  async #inTurn<T>(
+    repeatable: boolean,
+    context: CallContext,
+    visit: (endpoint: Endpoint, own: CallContext) => Promise<{ value: T; isStandby: boolean }>,
+  ): Promise<{ value: T; passedOver: string[]; doubt: SlurmError | null }> {
+    const { takeoverMs = 0 } = this.setup;
+    const startedAt = performance.now();
+    const passedOver = new Set<string>();
+    let doubt: SlurmError | null = null;
+    for (;;) {
+      let standby: { value: T } | null = null;
+      let last: { value: T } | { error: unknown } | null = null;
+      for (const endpoint of this.#order()) {
+        try {
+          // Another one may be in charge: no longer than one exchange may take is spent on one that is silent.
+          const { value, isStandby } = await this.#visit(endpoint, repeatable, context, visit);
+          if (!isStandby) {
+            this.#learned.inCharge = showEndpoint(endpoint);
+            return { value, passedOver: [...passedOver], doubt };
+          }
+          standby = { value };
+          last = standby;
+          passedOver.add(`${showEndpoint(endpoint)} is on standby`);
+        } catch (error) {
+          const isDoubtful = isSlurmError(error) && error.outcome === 'unknown' && repeatable;
+          if (context.signal.aborted || !isSlurmError(error) || !(isUnreached(error) || isDoubtful)) {
+            throw withPassedOver(doubt ?? error, [...passedOver]);
+          }
+          if (isDoubtful) doubt = error;
+          last = { error };
+          passedOver.add(error.summary);
+        }
+      }
+      const waited = performance.now() - startedAt;
+      const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
+      const isLate = waited + pauseMs > takeoverMs || context.remainingMs() <= pauseMs;
+      if (standby === null || this.setup.controllers.length === 1 || isLate) {
+        return this.#giveUp(last, [...passedOver], doubt);
+      }
+      try {
+        await pause(context.signal, pauseMs);
+      } catch {
+        return this.#giveUp(last, [...passedOver], doubt);
+      }
+    }
+  }
+
+  /** The answer of the last controller, whatever it is: that none is in charge, or why it could not be asked. */
+  #giveUp<T>(
+    last: { value: T } | { error: unknown } | null,
+    passedOver: string[],
+    doubt: SlurmError | null,
+  ): { value: T; passedOver: string[]; doubt: SlurmError | null } {
+    if (last === null) throw new TypeError('a link without controllers');
+    const before = passedOver.slice(0, -1);
+    if ('value' in last) return { value: last.value, passedOver: before, doubt };
+    // That the last one could not be reached does not undo what an earlier one may have done.
+    throw withPassedOver(doubt ?? last.error, doubt === null ? before : passedOver);
+  }
+
+  async #visit<T>(
+    endpoint: Endpoint,
+    repeatable: boolean,
+    context: CallContext,
+    visit: (endpoint: Endpoint, own: CallContext) => Promise<T>,
+  ): Promise<T> {
+    if (this.setup.controllers.length === 1 || !repeatable) return visit(endpoint, context);
+    const own = new Deadline(2 * this.setup.messageTimeoutMs, context.signal);
     try {
-      return await this.#exchange(request, context);
+      return await visit(endpoint, own);
+    } finally {
+      own.dispose();
+    }
+  }
+
+  /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */
+  #order(): readonly Endpoint[] {
+    const { controllers } = this.setup;
+    const { inCharge } = this.#learned;
+    const first = controllers.filter((one) => showEndpoint(one) === inCharge);
+    return [...first, ...controllers.filter((one) => !first.includes(one))];
+  }
+
+  async #callOne<N extends MessageName>(
+    call: ControllerCall<N>,
+    planned: Request,
+    context: CallContext,
+  ): Promise<Reply> {
+    const { endpoint } = planned;
+    if (call.name === 'REQUEST_PING' && this.setup.findsVersion !== true) {
+      return this.#forgetting(endpoint, this.#exchange(planned, context));
+    }
+    for (let isAgain = false; ; isAgain = true) {
+      const contact = await this.#contact(endpoint, call.name, context);
+      if (contact.standby !== null && call.name !== 'REQUEST_PING') return contact.standby;
+      let request = planned;
+      if (contact.release !== planned.release) {
+        // A read says the same in every version; what has an effect was planned for another one.
+        if (!isRead(call.name)) throw versionChanged(planned, contact, 'not-sent');
+        request = { ...this.#pack(call, contact.release), endpoint };
+      }
+      try {
+        return await this.#forgetting(endpoint, this.#exchange(request, context));
+      } catch (error) {
+        if (!isSlurmError(error) || context.signal.aborted || !mayBeVersions(error)) throw error;
+        const again = this.#contact(endpoint, call.name, context);
+        const judged = await judgeClose(error, request, again, this.setup.auth.name);
+        if (isAgain || !judged.isVersion || !isRead(call.name)) throw judged.error;
+      }
+    }
+  }
+
+  /** What was learned may no longer hold after trouble (a restart, an upgrade, a new key): the next call looks again. */
+  async #forgetting(endpoint: Endpoint, work: Promise<Reply>): Promise<Reply> {
+    try {
+      return await work;
     } catch (error) {
-      // What was learned may no longer hold (a restart, an upgrade, a new key): the next call looks again.
-      this.#learned.contacts.delete(showEndpoint(request.endpoint));
+      this.#learned.contacts.delete(showEndpoint(endpoint));
       throw error;
     }
   }
 
   /**
-   * Releases up to 24.05 close without a word for a version they do not speak and for a credential they do not like. So an
-   * endpoint never spoken to is asked with a harmless PING first: such trouble then shows while the request is `not-sent`.
+   * What is known of a controller; it is asked where nothing is.
+   *
+   * @param rpc what it is for.
+   * @throws SlurmError, always with outcome `not-sent`.
    */
-  async #firstContact(request: Request, context: CallContext): Promise<void> {
-    const key = showEndpoint(request.endpoint);
-    const place = { peer: key, rpc: request.name, protocol: request.release, repeatable: request.repeatable };
+  async #contact(endpoint: Endpoint, rpc: MessageName, context: CallContext): Promise<Contact> {
+    const key = showEndpoint(endpoint);
+    const place = this.#place(rpc, endpoint, true);
     if (context.signal.aborted)
       throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
-    const contact = this.#learned.contacts.get(key) ?? this.#ask(key, request.endpoint);
+    const known = this.#learned.contacts.get(key);
+    const isOld =
+      this.setup.findsVersion === true &&
+      known !== undefined &&
+      performance.now() - known.at > VERSION_LIFETIME_MS;
+    const contact = known === undefined || isOld ? this.#ask(key, endpoint) : known.work;
     try {
-      await contact.wait(context);
+      return await contact.wait(context);
     } catch (thrown) {
-      if (!context.signal.aborted) throw notSent(thrown, request);
+      if (!context.signal.aborted) throw notSent(thrown, rpc);
       const ended = callFailure(context.signal.reason, { phase: 'wait', sent: false }, place);
-      throw restate(
-        ended,
-        `${request.name} was not sent: ${ended.summary} It was for the PING of a first contact.`,
-        {},
-      );
+      throw restate(ended, `${rpc} was not sent: ${ended.summary} It was for the first contact.`, {});
     }
   }
 
-  /** One PING for all calls that wait for it. */
-  #ask(key: string, endpoint: Endpoint): SharedWork<Reply> {
-    const { contacts } = this.#learned;
+  /** One first contact for all calls that wait for it. */
+  #ask(key: string, endpoint: Endpoint): SharedWork<Contact> {
+    const { contacts, spoke } = this.#learned;
     const forget = () => {
-      if (contacts.get(key) === contact) contacts.delete(key);
+      if (contacts.get(key)?.work === contact) contacts.delete(key);
     };
-    const ping = (context: CallContext) => this.#exchange(this.#pingTo(endpoint), context);
-    const contact = new SharedWork(this.setup.messageTimeoutMs, ping, forget);
-    this.#learned.contacts.set(key, contact);
+    const { findsVersion, messageTimeoutMs, cluster } = this.setup;
+    const contact = new SharedWork<Contact>(
+      (findsVersion === true ? 2 : 1) * messageTimeoutMs,
+      async (context) => {
+        const probe = (name: 'REQUEST_PING' | 'REQUEST_BUILD_INFO', release: Release) => {
+          const record = name === 'REQUEST_PING' ? {} : { lastUpdate: 0n };
+          const request = this.#pack({ name, record, repeatable: true }, release);
+          return this.#exchange({ ...request, endpoint }, context);
+        };
+        if (findsVersion !== true) return { ...(await greet(probe, this.setup.release)), standby: null };
+        const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
+        const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
+        spoke.set(key, found.release);
+        if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
+        // Who is on standby now may be in charge the next time.
+        if (found.standby !== null) forget();
+        return found;
+      },
+      forget,
+    );
+    contacts.set(key, { work: contact, at: performance.now() });
     return contact;
   }
 
+  #place(rpc: MessageName, endpoint: Endpoint, repeatable: boolean) {
+    return { peer: showEndpoint(endpoint), rpc, protocol: this.setup.release, repeatable };
+  }
+
   #exchange(request: Request, context: CallContext): Promise<Reply> {
-    this.#exchanges += 1;
+    this.#count.exchanges += 1;
     return exchange(this.setup, request, context);
   }
 }
@@ -281,10 +460,10 @@ export class ControllerLink {
 const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
-function notSent(thrown: unknown, { name }: Request): unknown {
+function notSent(thrown: unknown, rpc: MessageName): unknown {
   if (!isSlurmError(thrown)) return thrown;
-  return restate(thrown, `${name} was not sent, since the first contact failed: ${thrown.summary}`, {
-    rpc: name,
+  return restate(thrown, `${rpc} was not sent, since the first contact failed: ${thrown.summary}`, {
+    rpc,
     outcome: 'not-sent',
     cause: thrown,
   });
@@ -301,12 +480,8 @@ export function showPassedOver(passedOver: readonly string[]): string {
   return passedOver.length === 0 ? '' : `Passed over before: ${passedOver.join('; ')}.`;
 }
 
-function isUnreached(error: unknown): boolean {
-  return isSlurmError(error) && error.outcome === 'not-sent' && error.phase === 'connect';
-}
-
-function isStandby(reply: Reply): boolean {
-  if (reply.name !== 'RESPONSE_SLURM_RC') return false;
-  const { code } = errorMeaning(signedReturnCode(reply.record.returnCode), reply.protocol);
-  return code === 'ESLURM_IN_STANDBY_MODE' || code === 'ESLURM_IN_STANDBY_USE_BACKUP';
+/** Nothing of the request has left, and it was the network or a silent peer that stopped it. */
+function isUnreached({ outcome, phase, name }: SlurmError): boolean {
+  if (outcome !== 'not-sent') return false;
+  return phase === 'connect' || (name === 'SlurmTimeoutError' && (phase === 'wait' || phase === 'send'));
 }

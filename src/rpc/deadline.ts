@@ -45,7 +45,10 @@ export class Deadline implements CallContext {
   }
 
   #follow(caller: AbortSignal): void {
-    const abort = () => this.#controller.abort(abortedByCaller(caller.reason));
+    // Within another call's time limit: how that ended is how this ends.
+    const reason = () =>
+      caller.reason instanceof SlurmTimeoutError ? caller.reason : abortedByCaller(caller.reason);
+    const abort = () => this.#controller.abort(reason());
     if (caller.aborted) abort();
     else this.#forgetCaller = onAbort(caller, abort);
   }

@@ -17,19 +17,8 @@ import type { ControllerLink } from './controller-link.js';
 import type { Request } from './exchange.js';
 import { hasTasks, tasksOf } from './job-filter.js';
 import type { JobTables } from './job-tables.js';
+import { isRead } from './reads.js';
 import type { Reply } from './reply.js';
-
-/** Messages that change nothing. Whatever is not in here is not sent. */
-const READS: ReadonlySet<MessageName> = new Set<MessageName>([
-  'REQUEST_PING',
-  'REQUEST_BUILD_INFO',
-  'REQUEST_JOB_INFO',
-  'REQUEST_JOB_INFO_SINGLE',
-  'REQUEST_JOB_USER_INFO',
-  'REQUEST_JOB_STEP_INFO',
-  'REQUEST_NODE_INFO',
-  'REQUEST_NODE_INFO_SINGLE',
-]);
 
 /** A message that would have been sent. */
 export type NotedRequest = { [N in MessageName]: NotedRequestOf<N> }[MessageName];
@@ -52,7 +41,7 @@ export function dryRun(
   const noted: NotedRequest[] = [];
   const instead = (request: Request): Promise<Reply> | null => {
     const { name, release, body, endpoint, forward, node = null } = request;
-    if (READS.has(name)) return null;
+    if (isRead(name)) return null;
     const forwardedTo = expandHostlist(forward?.nodelist ?? '');
     const record = decodeBody(name, release, body);
     noted.push({ name, record, endpoint, node, forwardedTo } as NotedRequest);
@@ -75,6 +64,7 @@ async function accepted(
     authenticated: false,
     returnList,
     passedOver: [],
+    doubt: null,
     elapsedMs: 0,
   };
   if (name !== 'REQUEST_KILL_JOBS') return { name: 'RESPONSE_SLURM_RC', record: ok, ...envelope };

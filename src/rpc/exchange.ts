@@ -274,6 +274,7 @@ function answeredHttp(line: string, call: CallPlace): SlurmProtocolVersionError 
       spoken: RELEASE_NAMES,
       tried: [place.protocol],
       answer: line,
+      answerKind: 'http',
       hint: `A Slurm daemon of 26.05 or newer does this for a protocol version it does not speak, such as ${place.protocol}; else it is no Slurm daemon.`,
     },
   );

@@ -88,12 +88,13 @@ export const EXPLAIN_EXCHANGES = 24;
 
 /** @param call runs the verb on the link it is given. */
 export async function explain(
-  link: ControllerLink,
+  shared: ControllerLink,
   verb: string,
   context: CallContext,
   call: (link: ControllerLink) => Promise<unknown>,
 ): Promise<Explanation> {
   const startedAt = performance.now();
+  const link = await told(() => shared.settle(context));
   const tables = new JobTables(link, context);
   const dry = dryRun(link, tables);
   const result = await call(dry.link).catch((error) => unlessNodesMissed(error, dry.noted));

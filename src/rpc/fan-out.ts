@@ -14,9 +14,8 @@ import { type MessageInput, type MessageName, messageNameOf } from '../protocol/
 import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError, type SlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
-import { type Endpoint, showEndpoint } from '../protocol/transport.js';
+import type { Endpoint } from '../protocol/transport.js';
 import { checkAuthForNodes } from './auth-fits.js';
-import { callFailure } from './call-failure.js';
 import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import {
@@ -200,19 +199,9 @@ class FanOutRun {
         }
       });
     } catch (error) {
-      if (isSlurmError(error)) return this.#ended(error, endpoint);
+      if (isSlurmError(error)) return error;
       throw error;
     }
-  }
-
-  /** To the deadline of one branch, that of the whole call looks like the caller's abort: here it gets its own name back. */
-  #ended(error: SlurmError, endpoint: Endpoint): SlurmError {
-    const { reason } = this.#context.signal;
-    if (error.code !== 'SLURMWIRE_ABORTED' || !isSlurmError(reason) || reason.code === error.code)
-      return error;
-    const { name: rpc, release: protocol, repeatable } = this.#request;
-    const progress = { phase: error.phase ?? 'wait', sent: error.outcome !== 'not-sent' };
-    return callFailure(reason, progress, { peer: showEndpoint(endpoint), rpc, protocol, repeatable });
   }
 
   #noteReply(branch: Branch, reply: Reply): void {

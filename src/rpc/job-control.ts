@@ -63,14 +63,16 @@ export const REQUEUE_EXCHANGES = 3;
 export const NOTIFY_EXCHANGES = 2;
 
 export async function suspendOrResume(
-  link: ControllerLink,
+  shared: ControllerLink,
   verb: 'suspend' | 'resume',
   job: JobId,
   options: JobControlOptions,
   context: CallContext,
 ): Promise<JobControlAccepted | NothingToDo> {
   checkBoolean('idempotent', options.idempotent);
-  const parsed = parseTarget(job, link.setup.release);
+  const id = parseJobId(job);
+  const link = await shared.settle(context);
+  const parsed = checkTarget(id, link.setup.release);
   const op = verb === 'suspend' ? SUSPEND_OPS.SUSPEND_JOB : SUSPEND_OPS.RESUME_JOB;
   // It does not read `N_*`; the number alone stands for the whole array.
   const jobIdStr = parsed.kind === 'whole-array' ? String(parsed.jobId) : parsed.text;
@@ -94,27 +96,29 @@ export async function suspendOrResume(
     if (look === null) throw error;
     reply = look;
   }
-  return settle(link, order, reply, options.idempotent === true ? DONE[verb] : NONE, context);
+  return outcomeOf(link, order, reply, options.idempotent === true ? DONE[verb] : NONE, context);
 }
 
 export async function requeue(
-  link: ControllerLink,
+  shared: ControllerLink,
   job: JobId,
   options: RequeueOptions,
   context: CallContext,
 ): Promise<JobControlAccepted | NothingToDo> {
   checkBoolean('idempotent', options.idempotent);
   const flags = requeueFlags(options);
-  const { text, kind, jobId } = parseTarget(job, link.setup.release);
+  const id = parseJobId(job);
+  const link = await shared.settle(context);
+  const { text, kind, jobId } = checkTarget(id, link.setup.release);
   const record = { jobId: NO_VAL, jobIdStr: text, flags };
   const order = { verb: 'requeue', rpc: 'REQUEST_JOB_REQUEUE', target: text, kind, jobId } as const;
   const reply = await link.call({ name: order.rpc, record, repeatable: false }, context);
   const isHeld = options.hold === true || options.specialExit === true;
-  return settle(link, order, reply, options.idempotent === true && !isHeld ? DONE.requeue : NONE, context);
+  return outcomeOf(link, order, reply, options.idempotent === true && !isHeld ? DONE.requeue : NONE, context);
 }
 
 export async function notify(
-  link: ControllerLink,
+  shared: ControllerLink,
   job: JobId,
   message: string,
   context: CallContext,
@@ -122,10 +126,11 @@ export async function notify(
   checkNotifyText(message);
   const { kind, jobId, text } = parseJobId(job);
   if (kind !== 'job') throw needsOwnNumber(text, job);
+  const link = await shared.settle(context);
   const record: MessageInput<'REQUEST_JOB_NOTIFY'> = { stepId: { ...NO_STEP_ID, jobId }, message };
   const order = { verb: 'notify', rpc: 'REQUEST_JOB_NOTIFY', target: text, kind: 'record', jobId } as const;
   const reply = await link.call({ name: order.rpc, record, repeatable: false }, context);
-  return (await settle(link, order, reply, NONE, context)) as JobControlAccepted;
+  return (await outcomeOf(link, order, reply, NONE, context)) as JobControlAccepted;
 }
 
 /** One request and whom it was for. */
@@ -147,8 +152,7 @@ const DONE = {
   requeue: new Set(['ESLURM_JOB_PENDING']),
 } as const;
 
-function parseTarget(job: JobId, release: Release): ParsedJobId {
-  const parsed = parseJobId(job);
+function checkTarget(parsed: ParsedJobId, release: Release): ParsedJobId {
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
   return parsed;
 }
@@ -178,7 +182,7 @@ async function unknownJob(
   }
 }
 
-async function settle(
+async function outcomeOf(
   link: ControllerLink,
   order: Order,
   reply: Reply,
@@ -191,7 +195,10 @@ async function settle(
   const answered = { ...answeredBy(order, reply), parts: [] };
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
-  const { outcome, cause } = await outcomeOfRefusal(link, order, number, reply.protocol, context);
+  const { outcome, cause } =
+    reply.doubt === null
+      ? await outcomeOfRefusal(link, order, number, reply.protocol, context)
+      : { outcome: 'unknown' as const, cause: reply.doubt };
   const { code, text, retryable } = errorMeaning(number, reply.protocol);
   if (done.has(code)) return { outcome, ...answered, code, number };
   const answer = outcome === 'refused' ? 'refused' : `answered with ${code}`;

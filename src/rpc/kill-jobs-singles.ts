@@ -18,6 +18,7 @@ import { paced } from './kill-jobs-pace.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
 import type { Limiter } from './limiter.js';
+import { plannedAnew } from './planned-anew.js';
 import type { Reply } from './reply.js';
 
 /** What all jobs of one call are asked with. */
@@ -145,7 +146,11 @@ function askFor(
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await paced(() => send(link, target, how, signal, options, context), context);
+      await paced(
+        () =>
+          plannedAnew(async () => send(await link.settle(context), target, how, signal, options, context)),
+        context,
+      );
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;

@@ -23,7 +23,7 @@ import { certainUid, type Identity, isPrivileged } from './kill-jobs-identity.js
 import { paced } from './kill-jobs-pace.js';
 import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
 import { type Answered, killAsNamed, killByLookup, type Signalling } from './kill-jobs-singles.js';
-import { KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
+import { checkKillOptions, KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import type { Reply } from './reply.js';
 
@@ -60,10 +60,11 @@ export async function killJobs(
   context: CallContext,
 ): Promise<KilledJobs> {
   const startedAt = performance.now();
-  const link = shared.counted();
-  const { release } = link.setup;
   const filter = parseFilter(which);
-  const signalling = signallingOf(unixSignal, options, link);
+  const signalling = signallingOf(unixSignal, options);
+  const link = await shared.counted().settle(context);
+  const { release } = link.setup;
+  killFlags(options, release);
   const tooNew = filter.ids?.find(({ kind }) => kind === 'sluid');
   if (tooNew !== undefined && !isAtLeast(release, '26.05')) throw sluidTooOld(tooNew.text, release);
   const identity = await link.identity(context);
@@ -198,15 +199,12 @@ const NO_FILTER: CheckedFilter = {
 };
 
 /** Checks what all jobs are asked with. */
-function signallingOf(unixSignal: UnixSignal, given: KillJobsOptions, link: ControllerLink): Signalling {
+function signallingOf(unixSignal: UnixSignal, given: KillJobsOptions): Signalling {
   const { timeoutMs: _t, signal: _s, idempotent: _i, concurrency = DEFAULT_CONCURRENCY, ...options } = given;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
     throw badOption('concurrency', concurrency, `is not a number from 1 to ${MAX_CONCURRENCY}`);
   }
-  const { sibling } = options;
-  if (sibling !== undefined && (typeof sibling !== 'string' || sibling === ''))
-    throw badOption('sibling', sibling, 'is not the name of a cluster');
-  killFlags(given, link.setup.release);
+  checkKillOptions(given);
   return { signal: unixSignalNumber(unixSignal), options, limiter: new Limiter(concurrency) };
 }
 

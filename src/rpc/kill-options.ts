@@ -59,16 +59,27 @@ export const KILL_JOB_OPTIONS = [
 ] as const satisfies (keyof KillJobOptions)[];
 
 /**
- * The KILL_* bits for a release.
+ * What can be said of the options before the release is known.
  *
- * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for options that contradict each other or are no booleans,
- * `SLURMWIRE_NOT_IN_RELEASE` for one that the release cannot carry.
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for options that contradict each other or are of another type.
  */
-export function killFlags(options: KillJobOptions, release: Release): number {
+export function checkKillOptions(options: KillJobOptions): void {
   for (const name of [...FLAGS, 'idempotent'] as const) checkBoolean(name, options[name]);
   const targets = TARGETS.filter((name) => options[name] === true);
   if (targets.length > 1)
     throw badOption(targets.join(', '), true, 'contradict each other: only one of them can be meant');
+  const { sibling } = options;
+  if (sibling !== undefined && (typeof sibling !== 'string' || sibling === ''))
+    throw badOption('sibling', sibling, 'is not the name of a cluster');
+}
+
+/**
+ * The KILL_* bits for a release.
+ *
+ * @throws SlurmUsageError as {@link checkKillOptions}, and `SLURMWIRE_NOT_IN_RELEASE` for an option that the release cannot carry.
+ */
+export function killFlags(options: KillJobOptions, release: Release): number {
+  checkKillOptions(options);
   if (options.failJob === true && !hasKillFlag(release, 'KILL_FAIL_JOB')) {
     throw new SlurmUsageError(`failJob cannot be asked for in protocol ${release}.`, {
       code: 'SLURMWIRE_NOT_IN_RELEASE',

@@ -87,7 +87,11 @@ export async function sendKill(
   const { number, message } = verdict(reply, kill);
   if (number === 0) return { outcome: 'accepted', ...answered, message };
 
-  const { outcome, cause } = await outcomeOfRefusal(link, kill, number, protocol, context);
+  // What is refused now may have been done by the request before.
+  const { outcome, cause } =
+    reply.doubt === null
+      ? await outcomeOfRefusal(link, kill, number, protocol, context)
+      : { outcome: 'unknown' as const, cause: reply.doubt };
   const { code, text, retryable } = errorMeaning(number, protocol);
   if (idempotent === true && isEnded(code)) {
     return { outcome, ...answered, code, number };

@@ -17,11 +17,11 @@ import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { aimAt, isShared, takenFor } from './aim.js';
 import { sluidTooOld } from './answer.js';
-import { badOption, checkBoolean } from './check-options.js';
+import { checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { jobRecords, lookAtJob } from './job-lookup.js';
 import { killCronJob } from './kill-cron-job.js';
-import { type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
+import { checkKillOptions, type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { type Accepted, type AlreadyEnded, isEnded, type Kill, orEnded, sendKill } from './kill-request.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 import { terminateJobStep } from './signal.js';
@@ -30,19 +30,18 @@ import { terminateJobStep } from './signal.js';
 export const KILL_EXCHANGES = 5;
 
 export async function killJob(
-  link: ControllerLink,
+  shared: ControllerLink,
   job: JobId,
   unixSignal: UnixSignal,
   options: KillJobOptions,
   context: CallContext,
 ): Promise<Accepted | AlreadyEnded> {
-  const { release } = link.setup;
   const parsed = parseJobId(job);
   const signal = unixSignalNumber(unixSignal);
+  checkKillOptions(options);
+  const link = await shared.settle(context);
+  const { release } = link.setup;
   killFlags(options, release);
-  const { sibling } = options;
-  if (sibling !== undefined && (typeof sibling !== 'string' || sibling === ''))
-    throw badOption('sibling', sibling, 'is not the name of a cluster');
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
   const aim = await aimAt(link, parsed, signal, options, context);
   const target = parsed.text;
@@ -158,8 +157,8 @@ function isRepeatable(signal: number, { batch, stepsOnly }: KillJobOptions): boo
   return signal === UNIX_SIGNALS.SIGKILL && batch !== true && stepsOnly !== true;
 }
 
-export function killJobStep(
-  link: ControllerLink,
+export async function killJobStep(
+  shared: ControllerLink,
   step: StepTarget,
   unixSignal: UnixSignal,
   options: KillCallOptions,
@@ -169,6 +168,7 @@ export function killJobStep(
   const signal = unixSignalNumber(unixSignal);
   const { idempotent } = options;
   checkBoolean('idempotent', idempotent);
+  const link = await shared.settle(context);
   const rpc = 'REQUEST_CANCEL_JOB_STEP';
   const work = killParsedStep(link, { given: step, ...parsed }, signal, idempotent, context);
   const protocol = link.setup.release;

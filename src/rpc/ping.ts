@@ -16,6 +16,8 @@ export interface ControllerPing {
   readonly up: boolean;
   /** Release whose protocol was spoken, where there was an answer in it. */
   readonly protocol: Release | null;
+  /** Its release in its own words, `'24.11.5'`, where the client finds versions itself (`protocol: 'auto'`) and it told; else `null`. */
+  readonly version: string | null;
   /** Milliseconds of the exchange, credential and connection included; `null` when it is not up. */
   readonly latencyMs: number | null;
   /** Whether a credential proved who answered. */
@@ -40,17 +42,30 @@ async function pingOne(
   const peer = showEndpoint(endpoint);
   const role = index === 0 ? 'primary' : 'backup';
   const down = (error: SlurmError): ControllerPing => {
-    return { peer, role, up: false, protocol: null, latencyMs: null, authenticated: false, error };
+    return {
+      peer,
+      role,
+      up: false,
+      protocol: null,
+      version: null,
+      latencyMs: null,
+      authenticated: false,
+      error,
+    };
   };
   try {
-    const reply = await link.ping(endpoint, context);
+    const { reply, version } = await link.ping(endpoint, context);
     const { protocol, authenticated, elapsedMs } = reply;
     const number = reply.name === 'RESPONSE_SLURM_RC' ? signedReturnCode(reply.record.returnCode) : -1;
     if (number === 0)
-      return { peer, role, up: true, protocol, latencyMs: elapsedMs, authenticated, error: null };
+      return { peer, role, up: true, protocol, version, latencyMs: elapsedMs, authenticated, error: null };
     const { text } = errorMeaning(number, protocol);
     const details = { outcome: 'refused', peer, rpc: 'REQUEST_PING', phase: 'wait' } as const;
-    return { ...down(serverError(`${peer} answered a ping: ${text}`, number, protocol, details)), protocol };
+    return {
+      ...down(serverError(`${peer} answered a ping: ${text}`, number, protocol, details)),
+      protocol,
+      version,
+    };
   } catch (error) {
     if (isSlurmError(error)) return down(error);
     throw error;

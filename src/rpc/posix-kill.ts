@@ -41,7 +41,13 @@ import { killJobs } from './kill-jobs.js';
 import { isOwn, isPrivileged } from './kill-jobs-identity.js';
 import { answeredJob, type KilledJob } from './kill-jobs-result.js';
 import { allJobs, isMeta, killAsNamed, nameOf } from './kill-jobs-singles.js';
-import { CALL_OPTIONS, type CallOptions, type KillJobOptions, killFlags } from './kill-options.js';
+import {
+  CALL_OPTIONS,
+  type CallOptions,
+  checkKillOptions,
+  type KillJobOptions,
+  killFlags,
+} from './kill-options.js';
 import { Limiter } from './limiter.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 
@@ -97,7 +103,7 @@ export interface OwnJob {
 export const POSIX_KILL_EXCHANGES = 12;
 
 export async function kill(
-  link: ControllerLink,
+  shared: ControllerLink,
   target: KillTarget,
   unixSignal: UnixSignal | 0,
   options: PosixKillOptions,
@@ -108,9 +114,11 @@ export async function kill(
   const signal = unixSignal === 0 || unixSignal === '0' ? 0 : unixSignalNumber(unixSignal);
   const { broad, timeoutMs: _t, signal: _s, ...killOptions } = options;
   checkBoolean('broad', broad);
-  killFlags(killOptions, link.setup.release);
+  checkKillOptions(killOptions);
   const order: Order = { signal, options: killOptions };
   const meant = selectionOf(target, own, options);
+  const link = await shared.settle(context);
+  killFlags(killOptions, link.setup.release);
   const targets = await signalAll(link, meant, order, context);
   const count = targets.filter(({ outcome }) => outcome === 'accepted').length;
   if (count === 0) throw noneTookIt(meant.text, targets, link);

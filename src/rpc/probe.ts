@@ -101,7 +101,7 @@ export interface ProbedStep {
 /** Exchanges a probe may take: first contact, the job, its steps. */
 export const PROBE_EXCHANGES = 3;
 
-export function probe(
+export async function probe(
   link: ControllerLink,
   target: JobId | StepTarget,
   context: CallContext,

@@ -15,6 +15,7 @@ import {
   type SlurmError,
   SlurmProtocolError,
   SlurmProtocolVersionError,
+  type VersionDetails,
 } from '../protocol/slurm-error.js';
 import { refusedHint } from './auth-hints.js';
 import type { CallPlace, Progress } from './call-failure.js';
@@ -43,6 +44,8 @@ export interface ReplyOf<N extends MessageName> {
   readonly returnList: readonly ReturnItem[];
   /** Why controllers before the one that answered were passed over. */
   readonly passedOver: readonly string[];
+  /** What became of this request when it was made before, at this or another controller, where that is not known; else `null`. */
+  readonly doubt: SlurmError | null;
   /** Milliseconds from the first step of the exchange to here. */
   readonly elapsedMs: number;
 }
@@ -85,6 +88,7 @@ export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Re
     authenticated,
     returnList: header.returnList,
     passedOver: [],
+    doubt: null,
     elapsedMs: performance.now() - opening.startedAt,
   } as Reply;
 }
@@ -98,18 +102,14 @@ function unpack(bytes: Uint8Array, place: CallPlace): Frame {
     return decodeFrame(bytes);
   } catch (thrown) {
     if (!isSlurmError(thrown) || thrown.code !== 'SLURM_PROTOCOL_VERSION_ERROR') throw thrown;
-    throw versionError(
-      `the reply is of a version that slurmwire does not speak`,
-      thrown.message,
-      'unknown',
-      place,
-    );
+    const summary = 'the reply is of a version that slurmwire does not speak';
+    throw versionError(summary, { answer: thrown.message, answerKind: 'own-version' }, 'unknown', place);
   }
 }
 
 function versionError(
   summary: string,
-  answer: string,
+  answer: Pick<VersionDetails, 'answer' | 'answerKind' | 'peerProtocol'>,
   outcome: 'unknown' | 'refused',
   { repeatable: _, ...place }: CallPlace,
 ): SlurmProtocolVersionError {
@@ -123,7 +123,7 @@ function versionError(
       phase: 'decode',
       spoken: RELEASE_NAMES,
       tried: [place.protocol],
-      answer,
+      ...answer,
     },
   );
 }
@@ -140,19 +140,26 @@ function wrongVersion(frame: Frame, { place }: Opening): Error {
     if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') {
       const summary = `the daemon speaks ${frame.release} and not ${place.protocol}`;
       const answer = `${code} in protocol ${frame.release}`;
-      return versionError(summary, answer, unsignedRefusal(place), place);
+      const heard = { answer, answerKind: 'own-version', peerProtocol: frame.release } as const;
+      return versionError(summary, heard, unsignedRefusal(place), place);
     }
     if (code === 'ESLURM_TLS_REQUIRED') return tlsRequired(place);
   }
-  return versionError(`${said} to a request in ${place.protocol}`, said, 'unknown', place);
+  const heard = { answer: said, answerKind: 'other', peerProtocol: frame.release } as const;
+  return versionError(`${said} to a request in ${place.protocol}`, heard, 'unknown', place);
 }
 
 /**
  * What a "no" without a credential proves. Daemons of protocols before 23.02 sign their replies, and the first contact has shown that the
- * peer speaks the protocol: from then on such a "no" may be a stranger's. It is an answer to be expected only of the PING itself.
+ * peer speaks the protocol: from then on such a "no" may be a stranger's. It is an answer to be expected only of the first contact itself.
  */
 export function unsignedRefusal({ protocol, rpc }: CallPlace): 'refused' | 'unknown' {
-  return isAtLeast(protocol, '23.02') || rpc === 'REQUEST_PING' ? 'refused' : 'unknown';
+  return isAtLeast(protocol, '23.02') || isProbe(rpc) ? 'refused' : 'unknown';
+}
+
+/** What a first contact asks. */
+function isProbe(rpc: string): boolean {
+  return rpc === 'REQUEST_PING' || rpc === 'REQUEST_BUILD_INFO';
 }
 
 function tlsRequired(place: CallPlace): SlurmError {

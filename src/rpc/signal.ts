@@ -97,7 +97,7 @@ export async function signalJob(
 ): Promise<FanOut | NothingLeft> {
   const signal = unixSignalNumber(unixSignal);
   const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal, target: parseJobId(job).text } as const;
-  return deliver(link, order, () => jobDeliveries(link, job, signal, context), options, context);
+  return deliver(link, order, (settled) => jobDeliveries(settled, job, signal, context), options, context);
 }
 
 export async function signalJobStep(
@@ -109,7 +109,7 @@ export async function signalJobStep(
 ): Promise<FanOut | NothingLeft> {
   const signal = unixSignalNumber(unixSignal);
   const order = { rpc: 'REQUEST_SIGNAL_TASKS', signal, target: parseStepId(step).text } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
+  return deliver(link, order, (settled) => stepDeliveries(settled, step, signal, context), options, context);
 }
 
 export async function terminateJobStep(
@@ -120,7 +120,7 @@ export async function terminateJobStep(
 ): Promise<FanOut | NothingLeft> {
   const { SIGKILL: signal } = UNIX_SIGNALS;
   const order = { rpc: 'REQUEST_TERMINATE_TASKS', signal, target: parseStepId(step).text } as const;
-  return deliver(link, order, () => stepDeliveries(link, step, signal, context), options, context);
+  return deliver(link, order, (settled) => stepDeliveries(settled, step, signal, context), options, context);
 }
 
 /** Before anything is asked of anybody. */
@@ -143,13 +143,16 @@ interface Order {
 
 /** Finds out who gets what, sends it, and makes one result or error of the answers. */
 async function deliver(
-  link: ControllerLink,
+  shared: ControllerLink,
   order: Order,
-  plan: () => Promise<SignalPlan>,
+  plan: (link: ControllerLink) => Promise<SignalPlan>,
   options: FanOutOptions,
   context: CallContext,
 ): Promise<FanOut | NothingLeft> {
   const startedAt = performance.now();
+  checkFanOutOptions(options);
+  checkAuthForNodes(shared.setup.auth, { rpc: order.rpc });
+  const link = await shared.settle(context);
   try {
     return await deliverOrThrow(link, order, plan, options, context);
   } catch (error) {
@@ -166,14 +169,12 @@ async function deliver(
 async function deliverOrThrow(
   link: ControllerLink,
   { rpc, signal }: Order,
-  plan: () => Promise<SignalPlan>,
+  plan: (link: ControllerLink) => Promise<SignalPlan>,
   options: FanOutOptions,
   context: CallContext,
 ): Promise<FanOut> {
   const startedAt = performance.now();
-  checkFanOutOptions(options);
-  checkAuthForNodes(link.setup.auth, { rpc, release: link.setup.release });
-  const { text, deliveries } = await plan();
+  const { text, deliveries } = await plan(link);
   const { release } = link.setup;
   const repeatable = signal === UNIX_SIGNALS.SIGKILL;
   const order = { rpc, target: text, protocol: release, repeatable };

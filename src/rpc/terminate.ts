@@ -26,6 +26,7 @@ import { stepRecords } from './job-lookup.js';
 import { KILL_EXCHANGES, killJob, killJobStep, killRecord } from './kill.js';
 import { paced } from './kill-jobs-pace.js';
 import { Limiter } from './limiter.js';
+import { plannedAnew } from './planned-anew.js';
 import { PROBE_EXCHANGES, type Probe, probeParsed } from './probe.js';
 import { FAN_OUT_EXCHANGES } from './signal.js';
 import type { ParsedTarget } from './target.js';
@@ -289,11 +290,12 @@ class Run {
       if (part !== 'steps' && !unit.batch) continue;
       const { cron } = this.#state;
       const options = { cron, idempotent: true, batch: part === 'batch', full: part === 'full' };
-      await this.#send({ rung, target: unit.name, part }, KILL_EXCHANGES, (context) => {
+      await this.#send({ rung, target: unit.name, part }, KILL_EXCHANGES, async (context) => {
         if (!unit.isTask) return killJob(this.#link, unit.name, signal, options, context);
         // The look has told its record: another one for each task would be the whole array each time.
         const record = { jobId: unit.jobIds[0] as number, target: unit.name };
-        return killRecord(this.#link, record, unixSignalNumber(signal), options, context);
+        const link = await this.#link.settle(context);
+        return killRecord(link, record, unixSignalNumber(signal), options, context);
       });
     }
   }
@@ -397,9 +399,9 @@ class Run {
     for (let tried = 1; ; tried++) {
       const sent: SentSignal = { ...key, signal, at: this.#clock.now(), outcome: 'unknown', code: null };
       this.#note(sent, 'signalling');
-      const told = await this.#within(exchanges, (context) => paced(() => call(context), context)).catch(
-        caught,
-      );
+      const told = await this.#within(exchanges, (context) =>
+        paced(() => plannedAnew(() => call(context)), context),
+      ).catch(caught);
       // A later refusal does not undo what an earlier one may have done.
       const outcome = isUnknown && told.outcome !== 'accepted' ? 'unknown' : told.outcome;
       const done: SentSignal = { ...sent, outcome, code: told.code ?? null };
@@ -431,7 +433,8 @@ class Run {
   /** One exchange or a few must not use up the time of all. */
   async #within<T>(exchanges: number, work: (context: CallContext) => Promise<T>): Promise<T> {
     const { signal } = this.#context;
-    const limitMs = exchanges * this.#link.setup.messageTimeoutMs;
+    const { messageTimeoutMs, takeoverMs = 0 } = this.#link.setup;
+    const limitMs = exchanges * messageTimeoutMs + takeoverMs;
     const deadline = new Deadline(Math.max(1, Math.min(limitMs, this.#context.remainingMs())), signal);
     try {
       return await work(deadline);

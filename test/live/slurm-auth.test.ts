@@ -59,8 +59,12 @@ for (const release of RELEASES) {
       const { cluster, output } = live();
       const { alice, bob } = asUsers();
       const id = await startListeningJob(live());
-      for (const fanOut of ['direct', 'tree'] as const) {
-        const told = await alice.call('signalJobStep', [`${id}.0`, 'SIGUSR1', { fanOut }], options);
+      // Not the same twice: a second one would be lost while the first is pending.
+      for (const [fanOut, signal] of [
+        ['direct', 'SIGUSR1'],
+        ['tree', 'SIGUSR2'],
+      ] as const) {
+        const told = await alice.call('signalJobStep', [`${id}.0`, signal, { fanOut }], options);
         expect(told.error).toBeUndefined();
         expect(told.value.nodes.map(({ outcome }: { outcome: string }) => outcome)).toEqual(
           Array(4).fill('accepted'),

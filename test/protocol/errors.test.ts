@@ -106,6 +106,7 @@ const family: readonly (readonly [name: string, error: errors.SlurmError, json: 
         spoken: ['22.05'],
         tried: ['24.11'],
         answer: 'closed',
+        answerKind: 'other',
       }),
       { ...common, spoken: ['22.05'], tried: ['24.11'], answer: 'closed' },
     ],

@@ -82,6 +82,7 @@ const thrownErrors = fc
         spoken: ['22.05'],
         tried: ['24.11'],
         answer: 'no',
+        answerKind: 'other',
       }),
       new SlurmProtocolError('trouble', { ...details, fieldPath: 'a/b', offset: 5 }),
       new SlurmServerError('trouble', { ...details, number: 2017, serverMessage: 'no' }),

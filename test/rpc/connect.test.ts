@@ -243,7 +243,12 @@ describe('slurmdUser', () => {
     ['root, where the option names another', { slurmdUser: SLURMD_USER }, 0, true],
   ])('%s: a reply it signed', async (_, given, signer, isTrusted) => {
     await using peer = await ScriptedPeer.listen(answering({ REQUEST_PING: rc(0, { signer }) }));
-    const options = { auth: new FakeAuth(), controllers: endpointOf(peer), ...given };
+    const options = {
+      auth: new FakeAuth(),
+      protocol: '22.05',
+      controllers: endpointOf(peer),
+      ...given,
+    } as const;
     const other = { ...conf, slurmdUser: { name: 'slurmd', uid: 64_040 } };
     const client = await connect({ ...options, conf: other });
     const [ping] = await client.ping();
@@ -262,6 +267,7 @@ describe('slurmdUser', () => {
     const client = await connect({
       conf: path,
       auth,
+      protocol: '22.05',
       slurmdUser: SLURMD_USER,
       controllers: endpointOf(peer),
     });
@@ -272,6 +278,7 @@ describe('slurmdUser', () => {
     await using peer = await ScriptedPeer.listen(answering({ REQUEST_PING: rc(0, { signer: 4711 }) }));
     const client = await connect({
       controllers: endpointOf(peer),
+      protocol: '22.05',
       auth: new FakeAuth(),
       slurmdUser: SLURMD_USER,
     });
