@@ -37,7 +37,7 @@ export function defaultMunge(options: MungeOptions = {}): MungeAuthenticator {
     },
     create: async (payload, restrictUid, context) => {
       // As the payload is now, while the library is being loaded as well.
-      const bytes = payload.slice();
+      const bytes = new Uint8Array(payload);
       return (await choice(context.signal)).create(bytes, restrictUid, context);
     },
     verify: async (section, context) => (await choice(context.signal)).verify(section, context),

@@ -53,7 +53,7 @@ export function mungeAuthenticator(way: MungeWay, options: MungeSocketOptions): 
       const own = { ...settings, restrictUid: reader };
       // The caller may reuse its buffer while the call waits in the queue.
       const bytes = Buffer.from(payload);
-      const credential = await persist(way, context, (calls) => calls.encode(own, bytes, context.signal));
+      const credential = await persist(way, context, (calls) => calls.encode(own, bytes, context));
       return { plugin: PLUGIN, credential };
     },
 
@@ -62,7 +62,7 @@ export function mungeAuthenticator(way: MungeWay, options: MungeSocketOptions): 
       const { credential } = section;
       if (credential === null) throw noCredential();
       const { uid, gid, payload } = await persist(way, context, (calls) =>
-        calls.decode(settings, credential, context.signal),
+        calls.decode(settings, credential, context),
       );
       return { uid, gid, payload };
     },

@@ -50,7 +50,8 @@ export async function mungeError(failure: MungeFailure): Promise<SlurmAuthError>
 
 /** Which of the kinds of `EMUNGE_SOCKET` it is: first by the path itself, then by how the call ended. */
 async function socketReason(failure: MungeFailure): Promise<SocketReason> {
-  const errno = failure.socketErrno ?? errnoIn(failure.text ?? '');
+  const { socketErrno, speaker, text } = failure;
+  const errno = socketErrno ?? (speaker === 'libmunge' ? errnoIn(text ?? '') : null);
   try {
     if (!(await stat(failure.socket)).isSocket()) return 'no-socket';
     await access(failure.socket, constants.W_OK);

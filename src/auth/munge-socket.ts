@@ -1,4 +1,5 @@
 /** `auth/munge` through munged's socket, in TypeScript alone: where libmunge or the bridge to it cannot be loaded. */
+import type { CallContext } from '../protocol/authenticator.js';
 import { encodeText } from '../protocol/byte-text.js';
 import { CallSlots } from './call-slots.js';
 import { EMUNGE, EMUNGE_SUCCESS } from './emunge.js';
@@ -58,7 +59,7 @@ export function mungeSocketSlots(): {
 
 /** munged's two calls over its socket. */
 const SOCKET_CALLS: MungeCallPort = {
-  async encode(settings, payload, signal) {
+  async encode(settings, payload, context) {
     if (payload.length > MAX_PAYLOAD) {
       return tooLong(settings, `a payload of ${payload.length} bytes, MUNGE takes at most ${MAX_PAYLOAD}`);
     }
@@ -72,13 +73,13 @@ const SOCKET_CALLS: MungeCallPort = {
       authGid: ANY_ID,
       data: payload,
     };
-    return ask(settings, 'encodeRequest', body, 'encodeResponse', signal, ({ data }) => {
+    return ask(settings, 'encodeRequest', body, 'encodeResponse', context, ({ data }) => {
       const value = credentialIn(data);
       return value === null ? null : { value, times: null };
     });
   },
 
-  async decode(settings, credential, signal) {
+  async decode(settings, credential, context) {
     if (credential === '') return refused(settings, EMUNGE.BAD_ARG, 'no credential given');
     // Behind a NUL munged would see something else than what is here.
     if (credential.includes('\0'))
@@ -90,7 +91,7 @@ const SOCKET_CALLS: MungeCallPort = {
         `a credential of ${credential.length} bytes, munged takes at most ${MAX_BODY}`,
       );
     }
-    return ask(settings, 'decodeRequest', body, 'decodeResponse', signal, (answer) => {
+    return ask(settings, 'decodeRequest', body, 'decodeResponse', context, (answer) => {
       const value = { uid: answer.credUid, gid: answer.credGid, payload: answer.data };
       // A credential has a maker. Nothing else may pass for one.
       const nobody = answer.errorNum === EMUNGE_SUCCESS && (value.uid === ANY_ID || value.gid === ANY_ID);
@@ -113,12 +114,12 @@ async function ask<
   question: Q,
   body: MungeBody<Q>,
   answer: A,
-  signal: AbortSignal,
+  context: CallContext,
   read: (body: MungeBody<A>) => { value: Value; times: CredentialTimes | null } | null,
 ): Promise<MungeResult<Value>> {
   const socket = settings.socket ?? DEFAULT_SOCKET;
   const request = (retry: number) => encodeMungeMessage(question, body, retry);
-  const { message, trouble } = await askMunged(socket, request, answer, signal);
+  const { message, trouble } = await askMunged(socket, request, answer, context);
   if (message === undefined) return inTrouble(settings, trouble, request(0).length - HEADER_LENGTH);
   const { errorNum, errorStr } = message.body;
   const found = errorNum === EMUNGE_SUCCESS || answer === 'decodeResponse' ? read(message.body) : null;

@@ -1,14 +1,15 @@
 /** What the two ways to munged, libmunge and the socket, have in common: what goes in and what comes back. */
+import type { CallContext } from '../protocol/authenticator.js';
 
 /** A way to reach munged. */
 export interface MungeCallPort {
   /** Makes a credential; `payload` must not change meanwhile. A refusal is a result, not a rejection. */
-  encode(settings: MungeSettings, payload: Buffer, signal: AbortSignal): Promise<MungeResult<string>>;
+  encode(settings: MungeSettings, payload: Buffer, context: CallContext): Promise<MungeResult<string>>;
   /** Decodes a credential. A refusal is a result, not a rejection. */
   decode(
     settings: MungeSettings,
     credential: string,
-    signal: AbortSignal,
+    context: CallContext,
   ): Promise<MungeResult<DecodedCredential>>;
 }
 

@@ -61,8 +61,8 @@ const shortText: FieldType<string | null> = {
 
 /** A u32 length, then the bytes. */
 const block: FieldType<Uint8Array> = {
-  // A copy: what a caller keeps of it must not keep the whole message.
-  read: (reader) => take(reader, reader.u32()).slice(),
+  // A copy, so that who keeps it does not keep the whole message. (slice() of a Buffer would be none.)
+  read: (reader) => new Uint8Array(take(reader, reader.u32())),
   write(writer, value) {
     writer.u32(value.length);
     writer.raw(value);
@@ -76,7 +76,7 @@ const address: FieldType<Uint8Array | null> = {
     const length = reader.u8();
     if (length === 0) return null;
     if (length !== 4) throw new CodecFault('SLURMWIRE_BAD_LENGTH', `an address of ${length} bytes`, at);
-    return take(reader, length).slice();
+    return new Uint8Array(take(reader, length));
   },
   write(writer, value) {
     if (value !== null && value.length !== 4) {

@@ -8,6 +8,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { createConnection } from 'node:net';
+import type { CallContext } from '../protocol/authenticator.js';
 import { onAbort, untilAborted } from '../protocol/on-abort.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { MungeAssembler, type MungeMessage, type MungeMessageName } from './munge-wire.js';
@@ -53,15 +54,17 @@ export type Answer<N extends MungeMessageName> =
  *
  * @param request the message for the n-th repetition: `retry` is above 0 only when an earlier try of this transaction may have
  *   reached munged.
- * @param signal ends it at once: the promise rejects with its reason, and no socket and no timer is left.
+ * @param context ends it at once: the promise rejects with the reason of its signal, and no socket and no timer is left. After a try
+ *   without an answer, none is begun that could not end in time: it would only replace "munged hangs" by a timeout.
  */
 export async function askMunged<N extends MungeMessageName>(
   path: string,
   request: (retry: number) => Uint8Array,
   answer: N,
-  signal: AbortSignal,
+  context: CallContext,
   policy: MungePolicy = LIBMUNGE_POLICY,
 ): Promise<Answer<N>> {
+  const { signal } = context;
   let connects = 1;
   for (let tries = 1; ; ) {
     const outcome = await attempt(path, request(tries - 1), answer, signal, policy.limitMs);
@@ -76,7 +79,8 @@ export async function askMunged<N extends MungeMessageName>(
       connects += 1;
       continue;
     }
-    if (tries >= policy.tries) return outcome;
+    const silent = outcome.trouble.errno === 'ETIMEDOUT';
+    if (tries >= policy.tries || (silent && context.remainingMs() <= policy.limitMs)) return outcome;
     await pause(signal, tries * policy.pauseMs);
     tries += 1;
     connects = 1;
