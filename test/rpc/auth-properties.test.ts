@@ -6,7 +6,10 @@ import {
   type AuthSection,
   decodeBody,
   encodeBody,
+  isAtLeast,
+  protocolOf,
   RELEASE_NAMES,
+  RELEASES,
   type Release,
 } from '../../src/protocol/index.js';
 import { Recorder } from '../../src/replay/index.js';
@@ -14,6 +17,7 @@ import { fanOut } from '../../src/rpc/fan-out.js';
 import { refuseUnsafe } from '../../src/rpc/guard.js';
 import { connect } from '../../src/rpc/index.js';
 import { certainUid, identityFrom, isOwn, isPrivileged } from '../../src/rpc/kill-jobs-identity.js';
+import { nextVersion, type VersionAnswer, type VersionTry } from '../../src/rpc/version-choice.js';
 import { within } from '../auth/support-tokens.js';
 import { SLURM_USER, SLURMD_USER } from './support/fake-auth.js';
 import { noStrayTrouble } from './support/leaks.js';
@@ -183,6 +187,32 @@ describe('a method that a protocol does not know', () => {
     const bad = Object.assign(new TokenAuth(), wrong);
     const work = connect({ controllers: ['127.0.0.1:1'], auth: bad as never });
     await expect(work).rejects.toMatchObject({ name: 'SlurmUsageError', field });
+  });
+});
+
+describe('the version of a daemon, found with such a method', () => {
+  const answerOf = (daemon: (typeof RELEASES)[number], release: Release): VersionAnswer => {
+    const protocol = protocolOf(release);
+    if (protocol >= daemon.oldestAccepted && protocol <= daemon.protocol) {
+      return { kind: 'accepted', daemon: `${daemon.release}.1` };
+    }
+    if (isAtLeast(daemon.release, '25.11')) return { kind: 'http' };
+    return isAtLeast(daemon.release, '24.11')
+      ? { kind: 'own-version', release: daemon.release }
+      : { kind: 'closed' };
+  };
+
+  it.each(RELEASES.map((row) => row.release))('%s', (name) => {
+    const daemon = RELEASES.find(({ release }) => release === name) as (typeof RELEASES)[number];
+    const tries: VersionTry[] = [];
+    let step = nextVersion(tries, null, '23.11');
+    for (; step.step === 'try'; step = nextVersion(tries, null, '23.11')) {
+      expect(isAtLeast(step.release, '23.11')).toBe(true);
+      expect(tries.length).toBeLessThan(4);
+      tries.push({ release: step.release, answer: answerOf(daemon, step.release) });
+    }
+    if (isAtLeast(name, '23.11')) expect(step).toEqual({ step: 'use', release: name, isNewest: true });
+    else expect(step).toEqual({ step: 'give-up', because: 'credential' });
   });
 });
 
