@@ -9,6 +9,7 @@ import {
   type LabStatus,
   LabUnavailableError,
   prepare,
+  type RateLimit,
   releaseNames,
   status,
   type UpOptions,
@@ -39,6 +40,15 @@ Options of up, for more than the lab's ordinary set-up:
            makes one
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
+  --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --rate-limit BUCKET/RATE/SECONDS[/USERS]
+           a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
+  --node-release RELEASE
+           slurmds of another release, one that the controller accepts: 20.11 with 22.05, 24.11 with 26.05
+  --configless
+           slurmctld hands out its configuration, and the slurmds take it
+  --stepmgr
+           jobs submitted with --stepmgr manage their own steps (24.11 and newer)
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -130,13 +140,16 @@ function stopwatch(): () => string {
 }
 
 function describe(cluster: LabCluster): string {
-  const { controller, users, daemons } = cluster;
+  const { controllers, users, daemons } = cluster;
   const shown = [users.alice, users.bob, users.slurm].map(({ name, uid }) => `${name} ${uid}`);
   return table([
     ['slurm.conf', cluster.slurmConf],
-    ['controller', `${controller.host}:${controller.port}`],
+    ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
-    ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
+    [
+      cluster.nodeRelease === cluster.release ? 'nodes' : `nodes ${cluster.nodeRelease}`,
+      cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', '),
+    ],
     ['users', shown.join(', ')],
     [
       'pids',
@@ -217,8 +230,34 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm } = values;
-  return { ...(jwt ? { jwt } : {}), ...(authSlurm ? { authSlurm } : {}) };
+  const {
+    jwt,
+    'auth-slurm': authSlurm,
+    backup,
+    'rate-limit': rateLimit,
+    configless,
+    stepmgr,
+    'node-release': nodeRelease,
+  } = values;
+  return {
+    ...(jwt ? { jwt } : {}),
+    ...(authSlurm ? { authSlurm } : {}),
+    ...(backup ? { backup } : {}),
+    ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
+    ...(configless ? { configless } : {}),
+    ...(stepmgr ? { stepmgr } : {}),
+    ...(nodeRelease === undefined ? {} : { nodeRelease }),
+  };
+}
+
+function readRateLimit(text: string): RateLimit {
+  const numbers = text.split('/').map((part) => (/^[1-9]\d{0,8}$/.test(part) ? Number(part) : Number.NaN));
+  const [bucketSize, refillRate, refillPeriod, tableSize, ...excess] = numbers;
+  const isWhole = bucketSize !== undefined && refillRate !== undefined && refillPeriod !== undefined;
+  if (!isWhole || excess.length > 0 || numbers.some(Number.isNaN)) {
+    throw new UsageError(`--rate-limit is three or four numbers, as in 30/2/1; not "${text}"`);
+  }
+  return { bucketSize, refillRate, refillPeriod, ...(tableSize === undefined ? {} : { tableSize }) };
 }
 
 function parse(args: readonly string[]) {
@@ -232,6 +271,11 @@ function parse(args: readonly string[]) {
         dir: { type: 'string' },
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
+        backup: { type: 'boolean' },
+        'rate-limit': { type: 'string' },
+        configless: { type: 'boolean' },
+        stepmgr: { type: 'boolean' },
+        'node-release': { type: 'string' },
       },
     });
   } catch (error) {

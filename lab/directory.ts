@@ -33,6 +33,8 @@ export interface LabPaths {
   readonly spool: string;
   readonly log: string;
   readonly run: string;
+  /** What `run` is to the second slurmctld. */
+  readonly backupRun: string;
   /** World-writable: where commands and jobs run and leave their output. */
   readonly work: string;
   /** The name of the mark, which tells this cluster's processes from all others. */
@@ -66,6 +68,7 @@ export function labPaths(directory: string): LabPaths {
     spool: join(root, 'spool'),
     log: join(root, 'log'),
     run: join(root, 'run'),
+    backupRun: join(root, 'backup-run'),
     work: join(root, 'work'),
     mark: `slurmwire-lab-${createHash('sha256').update(root).digest('hex').slice(0, 24)}`,
   };
