@@ -22,10 +22,12 @@ test("'.'", () => {
     'connect',
     'defaultMunge',
     'isSlurmError',
+    'jwt',
     'loadMunge',
     'loadSlurmConfig',
     'munge',
     'mungeSocket',
+    'slurmAuth',
     'tcpTransport',
     'tlsTransport',
   ]);

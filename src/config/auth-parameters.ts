@@ -21,6 +21,8 @@ export interface SlurmAuthInfo {
 export interface SlurmAuthParameters {
   /** AuthType, default `auth/munge`. Not checked: whether it is supported is for the authenticators to say. */
   readonly authType: string;
+  /** Where AuthType stands; left out where it is the default. */
+  readonly authTypeAt?: { readonly file: string; readonly line: number } | undefined;
   readonly authInfo: SlurmAuthInfo;
   /** AuthAltTypes: what the daemons accept besides, `['auth/jwt']`. Default none. */
   readonly authAltTypes?: readonly string[] | undefined;
@@ -34,8 +36,10 @@ export interface SlurmAuthParameters {
 
 /** @throws SlurmConfigError `SLURMWIRE_CONFIG_VALUE` */
 export function readAuthParameters(conf: SlurmConf): SlurmAuthParameters {
+  const authType = findValue(conf, 'AuthType');
   return {
-    authType: textOf(conf, 'AuthType') ?? 'auth/munge',
+    authType: authType?.value ?? 'auth/munge',
+    ...(authType === undefined ? {} : { authTypeAt: { file: authType.file, line: authType.line } }),
     authInfo: readAuthInfo(findValue(conf, 'AuthInfo')),
     authAltTypes: listOf(conf, 'AuthAltTypes'),
     authAltParameters: readOptionList(textOf(conf, 'AuthAltParameters') ?? ''),

@@ -51,6 +51,11 @@ export const OWN_ERROR_CODES = {
     'The TLS handshake did not succeed: no TLS there, an alert, a close, silence. Nothing was sent.',
   SLURMWIRE_TLS_BROKEN:
     'A TLS connection broke after its handshake: an alert, or bytes that are no good TLS.',
+  // Credentials.
+  SLURMWIRE_AUTH_NO_TOKEN:
+    'There is no token to authenticate with: its file cannot be read, its callback failed, or sackd made none.',
+  SLURMWIRE_AUTH_NO_SACK: 'No daemon answers on a SACK socket, which auth/slurm needs.',
+  SLURMWIRE_AUTH_NOT_FOR_NODES: 'A message for slurmds, which do not take this kind of credential.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_BREAKER_OPEN:

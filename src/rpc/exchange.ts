@@ -14,6 +14,8 @@ import { payloadDigest } from '../protocol/payload-digest.js';
 import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
+import { checkAuthFor, checkAuthForNodes } from './auth-fits.js';
+import { suspectedCredential } from './auth-hints.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
 import { TLS_NEEDED } from './tls-failure.js';
@@ -60,6 +62,7 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     rpc: request.name,
     protocol: request.release,
     repeatable: request.repeatable,
+    method: setup.auth.name,
   };
   const instead = setup.instead?.(request) ?? null;
   if (instead !== null) return instead;
@@ -116,8 +119,15 @@ const SHORT_ANSWERS: ReadonlySet<string> = new Set([
   'REQUEST_CANCEL_JOB_STEP',
 ]);
 
-function createCredential(auth: Authenticator, request: Request, context: CallContext): Promise<AuthSection> {
-  const { name, release, body, restrictUid } = request;
+async function createCredential(
+  auth: Authenticator,
+  request: Request,
+  context: CallContext,
+): Promise<AuthSection> {
+  const { name, release, body, restrictUid, node } = request;
+  const use = { rpc: name, release };
+  checkAuthFor(auth, use);
+  if (node !== undefined) checkAuthForNodes(auth, use);
   const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
   return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
 }
@@ -204,7 +214,7 @@ function closedEarly(
     retryable: repeatable,
   } as const;
   if (assembler.held === 0) {
-    const suspects = silentCloseSuspects(place.protocol, isTls);
+    const suspects = silentCloseSuspects(place, isTls);
     return new SlurmConnectionError(
       `${place.rpc} to ${place.peer}: the connection was closed without an answer.`,
       {
@@ -224,7 +234,7 @@ function closedEarly(
 }
 
 /** Releases up to 24.05 close without a word for all of these (observed on 20.11 and 22.05). */
-function silentCloseSuspects(protocol: Release, isTls: boolean): string[] {
+function silentCloseSuspects({ protocol, method = 'auth/munge' }: CallPlace, isTls: boolean): string[] {
   // 25.05, the first that speaks TLS here, takes 24.05 as its oldest protocol.
   const tls = isTls
     ? ['it wants a certificate of the client (cert and key of the tls option)']
@@ -233,7 +243,7 @@ function silentCloseSuspects(protocol: Release, isTls: boolean): string[] {
       : [];
   return [
     `the daemon does not speak protocol ${protocol}`,
-    'it refused the credential (another munge key, clocks apart, a uid restriction that is not its own, a replay)',
+    suspectedCredential(method),
     'it could not decode the message',
     'it stopped or crashed while it worked',
     ...tls,

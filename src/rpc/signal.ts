@@ -5,6 +5,7 @@ import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
+import { checkAuthForNodes } from './auth-fits.js';
 import { badOption, checkBoolean } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
@@ -150,6 +151,7 @@ async function deliver(
 ): Promise<FanOut | NothingLeft> {
   const startedAt = performance.now();
   checkFanOutOptions(options);
+  checkAuthForNodes(shared.setup.auth, { rpc: order.rpc });
   const link = await shared.settle(context);
   try {
     return await deliverOrThrow(link, order, plan, options, context);

@@ -274,6 +274,7 @@ describe('a large site', () => {
       slurmUser: { name: '64030', uid: 64030 },
       slurmdUser: { name: 'root', uid: 0 },
       authType: 'auth/munge',
+      authTypeAt: { file: conf, line: expect.any(Number) },
       authInfo: { socket: '/run/munge/munge.socket.2', ttlSeconds: null, credExpireSeconds: 300 },
       authAltTypes: [],
       authAltParameters: {},
