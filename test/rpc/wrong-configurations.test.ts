@@ -165,7 +165,7 @@ const PARAMETERS: readonly Wrong[] = [
   { name: 'MaxArraySize beyond 32 bits', conf: `${CTL}MaxArraySize=4294967296`, code: VALUE, line: 2 },
   { name: 'SlurmUser unknown', conf: `${CTL}SlurmUser=no-such-user-here`, code: UNKNOWN_USER, line: 2 },
   { name: 'SlurmdUser unknown', conf: `${CTL}\nSlurmdUser=no-such-user-here`, code: UNKNOWN_USER, line: 3 },
-  { name: 'AuthType unknown', conf: `${CTL}AuthType=auth/none`, code: 'SLURMWIRE_CONFIG_AUTH_TYPE' },
+  { name: 'AuthType unknown', conf: `${CTL}AuthType=auth/none`, code: 'SLURMWIRE_CONFIG_AUTH_TYPE', line: 2 },
   { name: 'AuthInfo without a path', conf: `${CTL}AuthInfo=socket=`, code: VALUE, line: 2 },
   { name: 'AuthInfo with a ttl that is none', conf: `${CTL}AuthInfo=ttl=soon`, code: VALUE, line: 2 },
   { name: 'AuthInfo with a short cred_expire', conf: `${CTL}AuthInfo=cred_expire=4`, code: VALUE, line: 2 },
