@@ -41,8 +41,11 @@ Options of up, for more than the lab's ordinary set-up:
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --tls    a TLS proxy before slurmctld and each slurmd, with a slurm.conf of its own for clients
   --rate-limit BUCKET/RATE/SECONDS[/USERS]
            a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
+  --node-release RELEASE
+           slurmds of another release, one that the controller accepts: 20.11 with 22.05, 24.11 with 26.05
   --configless
            slurmctld hands out its configuration, and the slurmds take it
   --stepmgr
@@ -143,8 +146,12 @@ function describe(cluster: LabCluster): string {
   return table([
     ['slurm.conf', cluster.slurmConf],
     ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
+    ...(cluster.tlsSlurmConf === null ? [] : [['TLS slurm.conf', cluster.tlsSlurmConf] as const]),
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
-    ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
+    [
+      cluster.nodeRelease === cluster.release ? 'nodes' : `nodes ${cluster.nodeRelease}`,
+      cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', '),
+    ],
     ['users', shown.join(', ')],
     [
       'pids',
@@ -225,14 +232,25 @@ function readCommandLine(args: readonly string[]): CommandLine {
 
 /** What "up" is to start besides the lab's ordinary set-up. */
 function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
-  const { jwt, 'auth-slurm': authSlurm, backup, 'rate-limit': rateLimit, configless, stepmgr } = values;
+  const {
+    jwt,
+    'auth-slurm': authSlurm,
+    backup,
+    tls,
+    'rate-limit': rateLimit,
+    configless,
+    stepmgr,
+    'node-release': nodeRelease,
+  } = values;
   return {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
     ...(backup ? { backup } : {}),
+    ...(tls ? { tls } : {}),
     ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
     ...(configless ? { configless } : {}),
     ...(stepmgr ? { stepmgr } : {}),
+    ...(nodeRelease === undefined ? {} : { nodeRelease }),
   };
 }
 
@@ -258,9 +276,11 @@ function parse(args: readonly string[]) {
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
         backup: { type: 'boolean' },
+        tls: { type: 'boolean' },
         'rate-limit': { type: 'string' },
         configless: { type: 'boolean' },
         stepmgr: { type: 'boolean' },
+        'node-release': { type: 'string' },
       },
     });
   } catch (error) {

@@ -1,4 +1,5 @@
-import { constants } from 'node:os';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   controllersOf,
   daemonReady,
@@ -9,32 +10,19 @@ import {
   whileAlive,
 } from './daemons.js';
 import type { LabPaths } from './directory.js';
+import { type ExecOptions, type ExecResult, execInside, exitCode } from './exec.js';
+import { loopback } from './features.js';
 import { LabError } from './lab-error.js';
+import { lockMs, withLock } from './lock.js';
 import { spawnInside } from './namespace.js';
+import { type NodeState, nodeStates } from './node-states.js';
 import { isPaused, isRunning, type ProcessRecord, signalProcess } from './processes.js';
-import { type LabRecord, type LabUser, writeRecord } from './record.js';
+import { anchorOf, type LabRecord, type LabUser, writeRecord } from './record.js';
 import type { LabAccount, LabNode } from './slurm-conf.js';
+import { type SwitchOptions, switchRelease } from './switch-release.js';
 import { down } from './teardown.js';
+import { tlsSlurmConf } from './tls.js';
 import { waitUntil } from './wait.js';
-
-/** How a command runs inside a cluster. */
-export interface ExecOptions {
-  readonly user: LabUser;
-  /** Its standard input; empty where not given. */
-  readonly input?: string;
-  /** After it the command is killed (not what it started) and the call fails; 60 s where not given. */
-  readonly timeoutMs?: number;
-  /** Added to the cluster's environment, or taken out of it (undefined); nothing of the caller's gets in otherwise. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
-
-/** How a command ended. */
-export interface ExecResult {
-  /** Its exit code; 128 and the signal's number where a signal ended it. */
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** How a batch script is submitted. */
 export interface SubmitOptions {
@@ -49,26 +37,21 @@ export interface TokenOptions {
   readonly lifespanSeconds?: number;
 }
 
-/** A node and its state in sinfo's words. */
-export interface NodeState {
-  readonly name: string;
-  readonly state: string;
-}
-
 /** A running cluster. */
 export class LabCluster {
-  readonly release: string;
   readonly directory: string;
   /** Path of slurm.conf. */
   readonly slurmConf: string;
   /** All controllers, the first of slurm.conf first: two with `backup`. */
   readonly controllers: readonly LabController[];
   /** Where slurmctld listens; the first, where there are two. */
-  readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  readonly controller: { readonly host: '127.0.0.1' | '::1'; readonly port: number };
   /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
   /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
   readonly sackSocket: string | null;
+  /** The slurm.conf that leads clients through the TLS proxy; `null` without `tls`. Slurm's own programs have no use for it. */
+  readonly tlsSlurmConf: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
   /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
@@ -82,13 +65,13 @@ export class LabCluster {
 
   /** For `up` and `attach`. */
   constructor(paths: LabPaths, record: LabRecord, wasRunning: boolean) {
-    this.release = record.release;
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
-    this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controller = { host: loopback(record.features), port: record.controllerPort };
     this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
+    this.tlsSlurmConf = record.features.tls ? tlsSlurmConf(paths) : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -96,6 +79,16 @@ export class LabCluster {
     this.wasRunning = wasRunning;
     this.#paths = paths;
     this.#record = record;
+  }
+
+  /** The release of the controllers, and of the commands that `exec` runs. */
+  get release(): string {
+    return this.#record.release;
+  }
+
+  /** The release of the slurmds. */
+  get nodeRelease(): string {
+    return this.#record.nodeRelease;
   }
 
   /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
@@ -109,7 +102,7 @@ export class LabCluster {
    * the command cannot be started or does not end in time.
    */
   exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    return collect(this.#paths, this.#record, argv, options);
+    return execInside(this.#paths, this.#record, argv, options);
   }
 
   /**
@@ -117,7 +110,7 @@ export class LabCluster {
    */
   async execInherited(argv: readonly string[], options: { readonly user: LabUser }): Promise<number> {
     const { TERM } = process.env;
-    const child = spawnInside(this.#paths, this.#record.anchor, argv, {
+    const child = spawnInside(this.#paths, anchorOf(this.#record), argv, {
       account: this.users[options.user],
       env: TERM ? { TERM } : {},
       stdio: 'inherit',
@@ -137,19 +130,8 @@ export class LabCluster {
   }
 
   /** What sinfo says of each node: `idle`, `mix`, `down*`. */
-  async nodeStates(): Promise<NodeState[]> {
-    const { code, stdout, stderr } = await this.exec(['sinfo', '--noheader', '--Node', '--format=%N %t'], {
-      user: 'slurm',
-      timeoutMs: 15_000,
-    });
-    if (code !== 0) throw new LabError(`sinfo failed (exit code ${code}): ${stderr.trim()}`);
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [name = '', state = ''] = line.split(' ');
-        return { name, state };
-      });
+  nodeStates(): Promise<NodeState[]> {
+    return nodeStates(this.#paths, this.#record);
   }
 
   /** Submits a batch script (`#!/bin/sh` where it has no first line of its own) and returns the job's id. */
@@ -227,6 +209,43 @@ export class LabCluster {
     await whileAlive([daemon], (signal) => daemonReady(name, this.#paths, this.#record, signal));
   }
 
+  /**
+   * Waits until slurmctld has saved what it knows of nodes and jobs, which it does within 5 s of a change: a
+   * controller that takes over from a killed one knows no more than that. Sets the comment of a node and of a job.
+   */
+  async saveState(): Promise<void> {
+    const sinceMs = Date.now();
+    const scontrol = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await this.exec(['scontrol', ...argv], { user: 'root' });
+      if (code !== 0)
+        throw new LabError(`scontrol ${argv.join(' ')} failed (exit code ${code}): ${stderr.trim()}`);
+      return stdout;
+    };
+    // Only a change makes it save.
+    await scontrol('update', `NodeName=${this.nodes[0]?.name}`, 'Comment=saved');
+    const jobId = /\bJobId=(\d+)/.exec(await scontrol('--oneliner', 'show', 'jobs'))?.[1];
+    if (jobId) await scontrol('update', `JobId=${jobId}`, 'Comment=saved');
+    const files = ['node_state', ...(jobId ? ['job_state'] : [])].map((name) =>
+      join(this.#paths.state, name),
+    );
+    const isSaved = (file: string) => (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= sinceMs;
+    await waitUntil('slurmctld to save its state', () => files.every(isSaved), { timeoutMs: 20_000 });
+  }
+
+  /**
+   * Replaces slurmctld and slurmds by another release's, on the same ports and with the same slurm.conf, and waits
+   * until the nodes are there; munged or sackd stays. From 20.11 to 22.05 and from 24.11 to 26.05 jobs go on; any
+   * other way they are ended and forgotten, for no state of so far away is read.
+   */
+  async switchRelease(release: string, options: SwitchOptions = {}): Promise<void> {
+    const note = (record: LabRecord) => {
+      this.#record = record;
+    };
+    await withLock(this.#paths.mark, lockMs, () =>
+      switchRelease(this.#paths, this.#record, release, { ...options, note }),
+    );
+  }
+
   /** Stops a daemon from running (SIGSTOP): connections to it open, and nothing answers. */
   async pauseDaemon(name: string): Promise<void> {
     const daemon = this.#daemon(name);
@@ -275,46 +294,4 @@ export class LabCluster {
     if (!record) throw new LabError(`the cluster has no daemon "${name}"`);
     return record;
   }
-}
-
-async function collect(
-  paths: LabPaths,
-  record: LabRecord,
-  argv: readonly string[],
-  options: ExecOptions,
-): Promise<ExecResult> {
-  const { user, input = '', timeoutMs = 60_000, env = {} } = options;
-  const child = spawnInside(paths, record.anchor, argv, { account: record.users[user], env, stdio: 'pipe' });
-  const { stdin, stdout, stderr } = child;
-  if (!stdin || !stdout || !stderr) throw new LabError(`${argv[0]} was started without its pipes`);
-  const output = { stdout: '', stderr: '' };
-  stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    output.stdout += chunk;
-  });
-  stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    output.stderr += chunk;
-  });
-  stdin.on('error', () => {}); // a command need not read its input
-  stdin.end(input);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      // What the command started may hold the pipes open for good.
-      for (const pipe of [stdin, stdout, stderr]) pipe.destroy();
-      reject(new LabError(`"${argv.join(' ')}" did not end within ${timeoutMs} ms`));
-    }, timeoutMs);
-  });
-  try {
-    return { code: await Promise.race([exitCode(child), late]), ...output };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function exitCode(child: ReturnType<typeof spawnInside>): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
-  });
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
@@ -14,7 +14,7 @@ import {
 } from './slurm-conf.js';
 
 /**
- * Makes the namespaces of a cluster (mounts and host name) and returns the process that holds them open.
+ * Makes namespaces of a cluster (mounts and host name) for a release's programs and returns the process that holds them open.
  *
  * In them `/etc/passwd`, `group` and `hosts` are the cluster's own, and the mark is mounted; where the release
  * has a root directory of its own, its programs take the place of the machine's. The machine sees none of it,
@@ -22,8 +22,10 @@ import {
  */
 export async function createNamespace(
   paths: LabPaths,
+  release: string,
   root: string,
   nodes: readonly LabNode[],
+  address: string,
 ): Promise<ProcessRecord> {
   if (root !== '/' && paths.root.startsWith('/usr/')) {
     throw new LabError(
@@ -33,10 +35,14 @@ export async function createNamespace(
   const texts = {
     passwd: passwdWithOrdinaryUsers(readFileSync(join(root, 'etc/passwd'), 'utf8'), paths.work),
     group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
-    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
+    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes, address),
   };
+  // Each release's own: the system accounts differ, and the files stay mounted.
+  const etc = join(paths.etc, release);
+  mkdirSync(etc);
+  chmodSync(etc, 0o755);
   for (const [name, text] of Object.entries(texts)) {
-    const file = join(paths.etc, name);
+    const file = join(etc, name);
     writeFileSync(file, text);
     chmodSync(file, 0o644);
   }
@@ -56,7 +62,7 @@ export async function createNamespace(
     [
       ...['--mount', '--uts', '--propagation', 'private', '--'],
       ...['sh', '-c', script.join('\n'), 'lab', labHostName, paths.mark, markPoint],
-      ...[paths.etc, paths.root, root],
+      ...[etc, paths.root, root],
     ],
     { cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: searchPath } },
   );
@@ -153,7 +159,7 @@ export interface InsideOptions {
  */
 export function spawnInside(
   paths: LabPaths,
-  anchor: ProcessRecord | null,
+  anchor: ProcessRecord | undefined,
   argv: readonly string[],
   options: InsideOptions,
 ): ChildProcess {

@@ -12,7 +12,12 @@ export type LabUser = 'alice' | 'bob' | 'slurm' | 'root';
 export interface LabRecord {
   /** Grows when the meaning of the file changes. */
   readonly format: 2;
+  /** The release of the controllers, and of the commands that are run. */
   readonly release: string;
+  /** The release of the slurmds. */
+  readonly nodeRelease: string;
+  /** The release munged or sackd was started with. */
+  readonly authRelease: string;
   /** `starting` until all nodes were idle: what a crashed `up` leaves behind. */
   readonly state: 'starting' | 'up';
   readonly controllerPort: number;
@@ -21,10 +26,17 @@ export interface LabRecord {
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   /** The account munged runs under. */
   readonly mungeAccount: LabAccount;
-  /** The process that holds the namespaces open; it does nothing else. */
-  readonly anchor: ProcessRecord | null;
+  /** By release, the process that holds its namespaces open; it does nothing else. */
+  readonly anchors: Readonly<Record<string, ProcessRecord>>;
   /** The daemons by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   readonly daemons: Readonly<Record<string, ProcessRecord>>;
+}
+
+/** The process in whose namespaces a daemon of that name lives; without a name, commands. */
+export function anchorOf(record: LabRecord, daemon?: string): ProcessRecord | undefined {
+  const { release, nodeRelease, authRelease, anchors, nodes } = record;
+  if (daemon === 'munged' || daemon === 'sackd') return anchors[authRelease];
+  return anchors[nodes.some(({ name }) => name === daemon) ? nodeRelease : release];
 }
 
 /** Reads a cluster's record; nothing where there is none. */

@@ -12,6 +12,8 @@ export interface LabRelease {
    */
   readonly suites: readonly string[] | null;
   readonly packages: readonly LabPackage[];
+  /** The lab's older releases whose slurmds its slurmctld takes, and whose saved state it reads. */
+  readonly accepts: readonly string[];
 }
 
 /** A Debian package and what its version has to begin with to count as this release. */
@@ -29,12 +31,14 @@ const releases: readonly LabRelease[] = [
     debian: { version: '11', name: 'bullseye' },
     suites: ['bullseye'],
     packages: [...slurmPackages('20.11.'), ...libslurmPackages('20.11.')],
+    accepts: [],
   },
   {
     release: '22.05',
     debian: { version: '12', name: 'bookworm' },
     suites: null,
     packages: [...slurmPackages('22.05.'), ...authPackages('22.05.', ['slurm-wlm-jwt-plugin'])],
+    accepts: ['20.11'],
   },
   {
     release: '24.11',
@@ -45,6 +49,7 @@ const releases: readonly LabRelease[] = [
       ...libslurmPackages('24.11.'),
       ...authPackages('24.11.', ['slurm-wlm-jwt-plugin', 'sackd']),
     ],
+    accepts: [],
   },
   {
     release: '26.05',
@@ -56,6 +61,7 @@ const releases: readonly LabRelease[] = [
       ...libslurmPackages('26.05.'),
       ...authPackages('26.05.', ['slurm-wlm-jwt-plugin', 'sackd']),
     ],
+    accepts: ['24.11'],
   },
 ];
 

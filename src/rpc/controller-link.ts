@@ -1,11 +1,18 @@
 /** The way from a message to the controller in charge: first contact, version, order of the controllers, take-over. */
 import { pause } from '../auth/pause.js';
-import type { ConfNode } from '../config/index.js';
+import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, type SlurmError } from '../protocol/slurm-error.js';
+import {
+  isSlurmError,
+  restate,
+  SlurmAuthError,
+  SlurmConfigError,
+  type SlurmError,
+} from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
@@ -13,8 +20,9 @@ import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
-import { ownIdentity } from './kill-jobs-identity.js';
+import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
+import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
 import { isRead } from './reads.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
@@ -30,6 +38,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly findsVersion?: boolean | undefined;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
+  /** Its name in slurm.conf; left out where it is not known. */
+  readonly slurmUserName?: string | undefined;
   /** Uid that slurmds run as, to which credentials for them are restricted; `null` where it is not known. */
   readonly slurmdUser: number | null;
   /** Nodes of slurm.conf; undefined where it is not known. */
@@ -42,6 +52,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly cluster: ClusterFacts | null;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
+  /** Default: one of its own. */
+  readonly pacer?: Pacer | undefined;
   /** Milliseconds a call may wait for a standby controller to take over. Default 0. */
   readonly takeoverMs?: number | undefined;
 }
@@ -59,6 +71,7 @@ export interface ControllerCall<N extends MessageName> {
 }
 
 interface Learned {
+  readonly pacer: Pacer;
   /** Endpoints that have been spoken to, or are being asked. */
   readonly contacts: Map<string, { readonly work: SharedWork<Contact>; readonly at: number }>;
   /** What each endpoint spoke when it was last asked: tried first when it is asked again. */
@@ -67,6 +80,8 @@ interface Learned {
   inCharge: string | null;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
+  /** Uids of user names on this host; `null` for those it does not know. */
+  readonly users: Map<string, number | null>;
 }
 
 /**
@@ -81,16 +96,18 @@ const ROUND_MS = 1_000;
 export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
-  readonly #count: { exchanges: number };
+  readonly #count: { exchanges: number; backoffs: number };
 
-  constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0 }) {
+  constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0, backoffs: 0 }) {
     this.setup = setup;
     this.#learned = learned ?? {
+      pacer: setup.pacer ?? new Pacer(),
       contacts: new Map(),
       spoke: new Map(),
       inCharge: null,
       cluster: setup.cluster,
       asking: null,
+      users: new Map(),
     };
     this.#count = count;
   }
@@ -118,12 +135,57 @@ export class ControllerLink {
    */
   async settle(context: CallContext): Promise<ControllerLink> {
     if (this.setup.findsVersion !== true) return this;
-    const { value } = await this.#inTurn(true, context, async (endpoint, own) => {
-      const contact = await this.#contact(endpoint, 'REQUEST_BUILD_INFO', own);
+    const { value } = await this.#inTurn(true, context, async (endpoint) => {
+      const contact = await this.#contact(endpoint, 'REQUEST_BUILD_INFO', context);
       return { value: contact, isStandby: contact.standby !== null };
     });
     if (value.release === this.setup.release) return this;
     return new ControllerLink({ ...this.setup, release: value.release }, this.#learned, this.#count);
+  }
+
+  /** Answers through this link that said: too many requests. */
+  get backoffs(): number {
+    return this.#count.backoffs;
+  }
+
+  /** How the client of this link stands with each controller. */
+  paces(): Pace[] {
+    return this.#learned.pacer.paces();
+  }
+
+  /**
+   * Who asks, as the controller will see it.
+   *
+   * @throws SlurmAuthError of the authenticator, where its credential cannot be had.
+   */
+  async identity(context: CallContext): Promise<Identity> {
+    const { auth, slurmUser: uid, slurmUserName: name } = this.setup;
+    if (auth.identity === undefined) return ownIdentity(uid);
+    try {
+      const told = await untilAborted(context.signal, auth.identity(context));
+      return await identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+    } catch (cause) {
+      if (isSlurmError(cause)) throw cause;
+      throw new SlurmAuthError(`${auth.name} could not say who asks.`, {
+        code: 'SLURMWIRE_INTERNAL',
+        errno: 'EIO',
+        outcome: 'not-sent',
+        phase: 'authenticate',
+        cause,
+      });
+    }
+  }
+
+  async #lookUpUser(user: string, { signal }: CallContext): Promise<number | null> {
+    const { users } = this.#learned;
+    const known = users.get(user);
+    if (known !== undefined) return known;
+    const uid = await resolveUser(user, { signal }).catch((error: unknown) => {
+      if (signal.aborted || !(error instanceof SlurmConfigError)) throw error;
+      return null; // a user of the cluster need not be one of this host
+    });
+    users.set(user, uid);
+    return uid;
   }
 
   /**
@@ -177,14 +239,11 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const packed = this.#pack(call, this.setup.release);
-    const { value, passedOver, doubt } = await this.#inTurn(
-      call.repeatable,
-      context,
-      async (endpoint, own) => {
-        const reply = await this.#callOne(call, { ...packed, endpoint }, own);
-        return { value: reply, isStandby: isStandby(reply) };
-      },
-    );
+    await this.#guardKillJobs(packed, context);
+    const { value, passedOver, doubt } = await this.#inTurn(call.repeatable, context, async (endpoint) => {
+      const reply = await this.#callOne(call, { ...packed, endpoint }, context);
+      return { value: reply, isStandby: isStandby(reply) };
+    });
     return passedOver.length === 0 && doubt === null ? value : { ...value, passedOver, doubt };
   }
 
@@ -208,15 +267,23 @@ export class ControllerLink {
     const { slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
+    // Who asks matters for KILL_JOBS alone, and for anything else a token would be read for nothing.
+    if (name !== 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, NOT_ASKED);
     return { release, name, body, flags, repeatable, restrictUid };
+  }
+
+  async #guardKillJobs(
+    { name, release, body, flags }: Omit<Request, 'endpoint'>,
+    context: CallContext,
+  ): Promise<void> {
+    if (name === 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, await this.identity(context));
   }
 
   /** One controller after the other, and again while a take-over is to be expected. */
   async #inTurn<T>(
     repeatable: boolean,
     context: CallContext,
-    visit: (endpoint: Endpoint, own: CallContext) => Promise<{ value: T; isStandby: boolean }>,
+    visit: (endpoint: Endpoint) => Promise<{ value: T; isStandby: boolean }>,
   ): Promise<{ value: T; passedOver: string[]; doubt: SlurmError | null }> {
     const { takeoverMs = 0, messageTimeoutMs } = this.setup;
     // A backup that takes over closes its port for a moment. Where none has shown itself, libslurm tries for MessageTimeout.
@@ -231,8 +298,7 @@ export class ControllerLink {
       let last: { value: T } | { error: unknown } | null = null;
       for (const endpoint of this.#order()) {
         try {
-          // Another one may be in charge: no longer than one exchange may take is spent on one that is silent.
-          const { value, isStandby } = await this.#visit(endpoint, repeatable, context, visit);
+          const { value, isStandby } = await visit(endpoint);
           if (!isStandby) {
             this.#learned.inCharge = showEndpoint(endpoint);
             return { value, passedOver: [...passedOver], doubt };
@@ -277,21 +343,6 @@ export class ControllerLink {
     throw withPassedOver(doubt ?? last.error, doubt === null ? before : passedOver);
   }
 
-  async #visit<T>(
-    endpoint: Endpoint,
-    repeatable: boolean,
-    context: CallContext,
-    visit: (endpoint: Endpoint, own: CallContext) => Promise<T>,
-  ): Promise<T> {
-    if (this.setup.controllers.length === 1 || !repeatable) return visit(endpoint, context);
-    const own = new Deadline(2 * this.setup.messageTimeoutMs, context.signal);
-    try {
-      return await visit(endpoint, own);
-    } finally {
-      own.dispose();
-    }
-  }
-
   /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */
   #order(): readonly Endpoint[] {
     const { controllers } = this.setup;
@@ -323,7 +374,7 @@ export class ControllerLink {
       } catch (error) {
         if (!isSlurmError(error) || context.signal.aborted || !mayBeVersions(error)) throw error;
         const again = this.#contact(endpoint, call.name, context);
-        const judged = await judgeClose(error, request, again);
+        const judged = await judgeClose(error, request, again, this.setup.auth.name);
         if (isAgain || !judged.isVersion || !isRead(call.name)) throw judged.error;
       }
     }
@@ -334,7 +385,7 @@ export class ControllerLink {
     try {
       return await work;
     } catch (error) {
-      this.#learned.contacts.delete(showEndpoint(endpoint));
+      if (!wasHeldBack(error)) this.#learned.contacts.delete(showEndpoint(endpoint));
       throw error;
     }
   }
@@ -378,11 +429,11 @@ export class ControllerLink {
         const probe = (name: 'REQUEST_PING' | 'REQUEST_BUILD_INFO', release: Release) => {
           const record = name === 'REQUEST_PING' ? {} : { lastUpdate: 0n };
           const request = this.#pack({ name, record, repeatable: true }, release);
-          return this.#exchange({ ...request, endpoint }, context);
+          return this.#exchange({ ...request, endpoint }, context, true);
         };
         if (findsVersion !== true) return { ...(await greet(probe, this.setup.release)), standby: null };
         const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
-        const found = await findVersion(probe, endpoint, hint, context);
+        const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
         spoke.set(key, found.release);
         if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
         // Who is on standby now may be in charge the next time.
@@ -399,11 +450,43 @@ export class ControllerLink {
     return { peer: showEndpoint(endpoint), rpc, protocol: this.setup.release, repeatable };
   }
 
-  #exchange(request: Request, context: CallContext): Promise<Reply> {
-    this.#count.exchanges += 1;
-    return exchange(this.setup, request, context);
+  /** @param isUrgent others wait for it. */
+  #exchange(request: Request, context: CallContext, isUrgent = false): Promise<Reply> {
+    // What an explanation notes is not sent, so it does not wait.
+    const noted = this.setup.instead?.(request) ?? null;
+    if (noted !== null) return noted;
+    const send = async () => {
+      this.#count.exchanges += 1;
+      const reply = await this.#inTime(request, context, (own) => exchange(this.setup, request, own));
+      if (isBackoff(reply)) this.#count.backoffs += 1;
+      return reply;
+    };
+    return this.#learned.pacer.run(request, context, send, isUrgent);
+  }
+
+  /**
+   * Another controller may be in charge: where the request may be repeated, one that is silent is given no more than twice MessageTimeout.
+   * Waiting in line is not silence, and not in it. A PING has a limit of its own.
+   */
+  async #inTime(
+    request: Request,
+    context: CallContext,
+    send: (own: CallContext) => Promise<Reply>,
+  ): Promise<Reply> {
+    const { controllers, messageTimeoutMs } = this.setup;
+    if (controllers.length === 1 || !request.repeatable || request.name === 'REQUEST_PING') {
+      return send(context);
+    }
+    const own = new Deadline(2 * messageTimeoutMs, context.signal);
+    try {
+      return await send(own);
+    } finally {
+      own.dispose();
+    }
   }
 }
+
+const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, rpc: MessageName): unknown {

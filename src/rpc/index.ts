@@ -9,6 +9,7 @@ export type { KilledJob, KilledJobs } from './kill-jobs-result.js';
 export type { CallOptions, KillCallOptions, KillJobOptions } from './kill-options.js';
 export type { Accepted, AlreadyEnded } from './kill-request.js';
 export type { NodeAddress } from './node-addresses.js';
+export type { Pace } from './pacer.js';
 export type { ControllerPing } from './ping.js';
 export type { Killed, KilledTarget, KillTarget, PosixKillOptions } from './posix-kill.js';
 export type { Probe, ProbedJob, ProbedStep } from './probe.js';
@@ -27,3 +28,5 @@ export {
 } from './terminate-result.js';
 export type { SentSignal, TerminateState } from './terminate-state.js';
 export type { Termination } from './termination.js';
+export type { TlsOptions } from './tls-options.js';
+export { type Pem, type TlsTransportOptions, tlsTransport } from './tls-transport.js';

@@ -49,11 +49,70 @@ describe.each(releaseNames)('%s', (release) => {
       const answers = async () => (await cluster.exec(['squeue'], { user: 'alice' })).code === 0;
       expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
 
+      const before = await cluster.submit('sleep 100', { user: 'alice' });
+      await cluster.waitForJob(before, ['RUNNING']);
+      await cluster.saveState();
       await cluster.killDaemon('slurmctld');
       expect(await ping()).toMatch(/\(primary\) at lab is DOWN\s+.*\(backup\d*\) at lab2 is UP/);
       await cluster.waitFor(answers, 40_000, 'the second to take over');
+      expect(await cluster.jobState(before)).toBe('RUNNING');
       const id = await cluster.submit('sleep 100', { user: 'alice' });
       await cluster.waitForJob(id, ['RUNNING']);
+    });
+  });
+});
+
+test('slurmds that their controller would not take are refused', async () => {
+  const options = { release: '24.11', nodeRelease: '22.05', directory: '/nonexistent' };
+  await expect(up(options)).rejects.toThrow('a slurmctld 24.11 takes no slurmds 22.05');
+});
+
+const upgrades = [
+  ['20.11', '22.05'],
+  ['24.11', '26.05'],
+] as const;
+
+describe.each(upgrades)('slurmds of %s', (nodeRelease, release) => {
+  describeLive(`under a controller of ${release}`, { release, nodeRelease, nodes: 1 }, (live) => {
+    test('register and run jobs', async () => {
+      const { cluster, output } = live();
+      // No srun: that of 22.05 cannot read what a step of 20.11 sends it.
+      const id = await cluster.submit('slurmd -V > version', { user: 'alice' });
+      await cluster.waitForJob(id, ['COMPLETED']);
+      expect(await output('version')).toContain(`slurm-wlm ${nodeRelease}.`);
+      const version = await cluster.exec(['scontrol', 'show', 'node', 'n1'], { user: 'alice' });
+      expect(version.stdout).toContain(`Version=${nodeRelease}.`);
+      const { stdout } = await cluster.exec(['scontrol', '--version'], { user: 'alice' });
+      expect(stdout).toContain(`slurm-wlm ${release}.`);
+    });
+  });
+});
+
+describe.each([...upgrades, ['22.05', '24.11'], ['26.05', '20.11']] as const)('from %s to %s', (from, to) => {
+  describeLive('a release is replaced', { release: from, nodes: 2 }, (live) => {
+    test('on the same port, with the same munged', async () => {
+      const { cluster, run } = live();
+      const id = await run('sleep 1000');
+      const { port } = cluster.controller;
+      const { munged } = cluster.daemons;
+
+      await cluster.switchRelease(to);
+      expect(cluster).toMatchObject({
+        release: to,
+        nodeRelease: to,
+        controller: { port },
+        daemons: { munged },
+      });
+      const config = await cluster.exec(['scontrol', 'show', 'config'], { user: 'alice' });
+      expect(config.stdout).toMatch(new RegExp(`^SLURM_VERSION *= ${to.replace('.', '[.]')}[.]`, 'm'));
+      const isUpgrade = upgrades.some(([old]) => old === from);
+      expect(await cluster.jobState(id)).toBe(isUpgrade ? 'RUNNING' : 'NOT_FOUND');
+      const ran = await cluster.exec(['srun', '-N2', 'true'], { user: 'alice' });
+      expect(ran).toEqual({ code: 0, stdout: '', stderr: '' });
+
+      await cluster.stopMunged();
+      await cluster.startMunged();
+      expect((await cluster.exec(['squeue'], { user: 'alice' })).code).toBe(0);
     });
   });
 });
