@@ -20,7 +20,7 @@ import { encodeFixture, type Provenance, Recorder } from '../src/replay/index.js
 
 /** A call of the client that makes a conversation. */
 export interface UserCall {
-  readonly method: Exclude<keyof SlurmClient, 'close' | typeof Symbol.asyncDispose>;
+  readonly method: Exclude<keyof SlurmClient, 'paces' | 'close' | typeof Symbol.asyncDispose>;
   readonly args: readonly unknown[];
 }
 

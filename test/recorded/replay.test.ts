@@ -207,9 +207,9 @@ describe.each(RECORDED_RELEASES)('%s', (release) => {
 
   test('every verb was recorded', async () => {
     const fixtures = await Promise.all(names.map((name) => recorded(name, release)));
-    const verbs = Object.getOwnPropertyNames(SlurmClient.prototype).filter(
-      (name) => name !== 'constructor' && name !== 'close',
-    );
+    // These ask nobody.
+    const silent = ['constructor', 'paces', 'close'];
+    const verbs = Object.getOwnPropertyNames(SlurmClient.prototype).filter((name) => !silent.includes(name));
     expect([...new Set(fixtures.map((fixture) => callOf(fixture).method))].sort()).toEqual(verbs.sort());
   });
 
