@@ -30,7 +30,7 @@ import {
   type RequeueOptions,
 } from './job-control-options.js';
 import type { JobFilter } from './job-filter.js';
-import { KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
+import { KILL_EXCHANGES, KILL_STEP_EXCHANGES, killJob, killJobStep } from './kill.js';
 import { KILL_JOBS_EXCHANGES, KILL_JOBS_OPTIONS, type KillJobsOptions, killJobs } from './kill-jobs.js';
 import type { KilledJobs } from './kill-jobs-result.js';
 import {
@@ -65,6 +65,7 @@ import {
   signalJobStep,
   terminateJobStep,
 } from './signal.js';
+import { STEP_MANAGER_EXCHANGES } from './step-manager.js';
 import { terminate } from './terminate.js';
 import {
   plannedExchanges,
@@ -143,10 +144,13 @@ export class SlurmClient implements AsyncDisposable {
    * same step of every component, and 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 to the whole components (read in their source). So from
    * protocol 24.05 on, which is the oldest that these take, SIGKILL costs a look at the job.
    *
+   * Any signal costs that look from protocol 23.02 on, the oldest that a controller with step managers takes. Of a job that has one
+   * (`sbatch --stepmgr`), the node that manages its steps is asked whether the step is there: the controller accepts signals to steps that are not.
+   *
    * @param step `'1234.0'`, `'1234_7.0'`, `'1234+1.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. A step named
    * through its array or het job costs a look too: the controller knows steps by the number of their own record.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
-   * @param options `timeoutMs` defaults to five times MessageTimeout.
+   * @param options `timeoutMs` defaults to ten times MessageTimeout.
    * @returns when the controller has accepted, or the nodes have.
    * @throws as `killJob`.
    */
@@ -170,7 +174,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillCallOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_EXCHANGES, (context) =>
+    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_STEP_EXCHANGES, (context) =>
       killJobStep(this.#link, step, unixSignal, options, context),
     );
   }
@@ -399,11 +403,12 @@ export class SlurmClient implements AsyncDisposable {
    * exist is a value, `exists: false`. With PrivateData=jobs somebody else's job looks the same: see `mayBeHidden`.
    *
    * @param target a job or a step in any form but a sluid.
-   * @param options `timeoutMs` defaults to three times MessageTimeout: first contact, the job, its steps.
+   * @param options `timeoutMs` defaults to seven times MessageTimeout: first contact, the job, its steps, and for jobs with a
+   * step manager four more: where its node is, its question, the node's version, the question in that one.
    * @throws as `killJob`, outcome `not-sent`, when the controller cannot be asked.
    */
   probe(target: JobId | StepTarget, options: CallOptions = {}): Promise<Probe> {
-    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES, (context) =>
+    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES + STEP_MANAGER_EXCHANGES, (context) =>
       probe(this.#link, target, context),
     );
   }

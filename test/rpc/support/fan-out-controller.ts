@@ -33,6 +33,8 @@ export interface FakeJob {
   readonly cronspec?: string | null;
   readonly nodes?: string | null;
   readonly name?: string;
+  /** Option bits. */
+  readonly bitflags?: bigint;
   /** Told from 25.11 on. */
   readonly sluid?: bigint;
 }
