@@ -116,6 +116,7 @@ export class FakeController implements AsyncDisposable {
             );
           }),
           REQUEST_NODE_INFO: lookup('REQUEST_NODE_INFO', () => nodeInfoReply(this.nodes, release)),
+          REQUEST_CANCEL_JOB_STEP: lookup('REQUEST_CANCEL_JOB_STEP', () => rc(0, details)),
         },
         release,
       ),
