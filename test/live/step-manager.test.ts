@@ -5,7 +5,7 @@ import { lines, startListeningJob } from './support/listening-job.js';
 import { describeLive } from './support/live.js';
 
 const RELEASES: readonly Release[] = ['24.11', '26.05'];
-// It is the extern step of a job that manages the others.
+// For all jobs, and not for those alone that ask for one (the lab's option stepmgr).
 const parameters = { SlurmctldParameters: 'enable_stepmgr', PrologFlags: 'contain' };
 
 for (const release of RELEASES) {
