@@ -56,6 +56,7 @@ import {
 } from './posix-kill.js';
 import { PROBE_EXCHANGES, type Probe, probe } from './probe.js';
 import type { Reply } from './reply.js';
+import { answerTo, whereItBelongs } from './reroute.js';
 import {
   FAN_OUT_EXCHANGES,
   FAN_OUT_OPTIONS,
@@ -519,9 +520,8 @@ export class SlurmClient implements AsyncDisposable {
       checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
       // In a given version the record is packed at once, whatever becomes of the caller's object.
-      const isGiven = this.#link.setup.findsVersion !== true;
-      const link = isGiven ? this.#link : await this.#link.settle(context);
-      return link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
+      const whole = restrictUid === undefined ? call : { ...call, restrictUid };
+      return whereItBelongs(this.#link, context, (link) => answerTo(link, whole, context));
     });
   }
 

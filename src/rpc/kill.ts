@@ -24,11 +24,15 @@ import { killCronJob } from './kill-cron-job.js';
 import { checkKillOptions, type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { type Accepted, type AlreadyEnded, isEnded, type Kill, orEnded, sendKill } from './kill-request.js';
 import { nothingToSignal } from './nothing-to-signal.js';
+import { whereItBelongs } from './reroute.js';
 import { terminateJobStep } from './signal.js';
 import { stepRecords } from './step-lookup.js';
 import { mayHaveStepManagers, STEP_MANAGER_EXCHANGES, stepManagerOf } from './step-manager.js';
 
-/** Exchanges a kill may take: first contact, what the cluster is like, a look at the job, the kill, a look at what a refusal means. */
+/**
+ * Exchanges a kill may take: first contact, what the cluster is like, a look at the job, the kill, a look at what a refusal means. Where another
+ * cluster has to be asked, it is within the same time.
+ */
 export const KILL_EXCHANGES = 5;
 /** To a step, also whether it is there, where the controller does not know that itself. */
 export const KILL_STEP_EXCHANGES = KILL_EXCHANGES + 1 + STEP_MANAGER_EXCHANGES;
@@ -43,7 +47,16 @@ export async function killJob(
   const parsed = parseJobId(job);
   const signal = unixSignalNumber(unixSignal);
   checkKillOptions(options);
-  const link = await shared.settle(context);
+  return whereItBelongs(shared, context, (link) => killParsedJob(link, parsed, signal, options, context));
+}
+
+async function killParsedJob(
+  link: ControllerLink,
+  parsed: ParsedJobId,
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<Accepted | AlreadyEnded> {
   const { release } = link.setup;
   killFlags(options, release);
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
