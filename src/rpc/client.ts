@@ -114,6 +114,10 @@ export class SlurmClient implements AsyncDisposable {
    *
    * One array task, and the processes of a scrontab job, are addressed so that nothing else is hit: see `cron` and `wholeHetJob`.
    *
+   * In a federation, a controller may say that the job is another cluster's (8003). Then the call is planned anew at that one's controller, within
+   * the same time; it happens up to three times, and `reroutedBy` tells the way. So it is for `suspend`, `resume`, `requeue`, `notify` and each
+   * job of `killJobs` and `terminate`, too. The credential is of the client's own authenticator, and for anybody: the clusters have to share its key.
+   *
    * @param job `1234`, `'1234_7'`, `'1234_[1-5,9]'`, `'1234_*'`, `'1234+1'` or an object. A plain number that is an array or a
    * het leader stands for all its parts.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
@@ -501,7 +505,8 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   /**
-   * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries.
+   * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries. Where the controller
+   * says that it belongs to another cluster, it is that one's reply, and of a read that belongs to a step manager that one's: see `reroutedBy`.
    *
    * @param message upstream's name, for example `'REQUEST_KILL_JOB'`.
    * @param body the record, field names as upstream's in camel case.

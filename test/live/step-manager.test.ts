@@ -99,3 +99,27 @@ for (const release of RELEASES) {
     });
   });
 }
+
+// A slurmd of the release before, which closes on the version of its controller.
+describeLive(
+  'a step manager older than the controller',
+  { release: '26.05', nodeRelease: '24.11', nodes: 1, parameters },
+  (live) => {
+    test('is asked in its own version', async () => {
+      const { alice, cluster, run, waitForFile } = live();
+      const id = await run('touch up.$SLURM_JOB_ID\nsleep 1000');
+      await waitForFile(`up.${id}`);
+      const options = { protocol: '26.05' };
+      // No srun: that of 24.11 is no match for the controller. So nobody has steps, and only the slurmd can say so.
+      const { value, error } = await alice.call('probe', [`${id}.0`], options);
+      expect(error).toBeUndefined();
+      expect(value).toMatchObject({ exists: false, jobs: [{ state: 'RUNNING' }] });
+      expect((await alice.call('killJobStep', [`${id}.0`], options)).error).toMatchObject({
+        errno: 'ESRCH',
+        outcome: 'not-sent',
+      });
+      expect((await alice.call('killJob', [id], options)).error).toBeUndefined();
+      await cluster.waitForJob(id, ['CANCELLED']);
+    });
+  },
+);
