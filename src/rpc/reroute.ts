@@ -6,7 +6,8 @@
  * Its credential is for anybody, since that cluster's SlurmUser is not known, and for the same reason nobody in particular has to have signed the
  * answers. Requests carry SLURM_GLOBAL_AUTH_KEY, by which that daemon takes the key that its clusters share; the authenticator is the client's own.
  *
- * Source: slurmctld's `_slurm_rpc_kill_job` and `_route_msg_to_origin`, libslurm's `slurm_send_recv_controller_msg`, 20.11 to 26.05; read only.
+ * Source: slurmctld's `_slurm_rpc_kill_job` and `_route_msg_to_origin`, libslurm's `slurm_send_recv_controller_msg`, 20.11 to 26.05;
+ * observed between two clusters of 22.05: `docs/daemons.md`.
  */
 import type { CallContext } from '../protocol/authenticator.js';
 import type { MessageName } from '../protocol/messages/index.js';

@@ -1,4 +1,5 @@
 /** What a federation's controller sends on to another cluster (8003): scripted controllers of several versions. */
+import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   decodeBody,
@@ -10,10 +11,12 @@ import {
   type MessageRecord,
   RELEASES,
   type Release,
+  type Transport,
 } from '../../src/protocol/index.js';
 import { messageType } from '../../src/protocol/messages/index.js';
 import type { LinkSetup } from '../../src/rpc/controller-link.js';
 import { MAX_REROUTES } from '../../src/rpc/reroute.js';
+import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { exampleOf, settled } from '../support/description.js';
 import { openCredential } from './support/fake-auth.js';
 import { FakeSlurmds } from './support/fan-out.js';
@@ -342,6 +345,36 @@ describe('a way that leads nowhere', () => {
       expect(error).toMatchObject({ ...refused, errno: 'EREMOTE', peer: here.address, protocol: release });
       expect(error.message.length).toBeLessThan(1_000);
       expect(here.count('REQUEST_KILL_JOB')).toBe(1);
+    }
+  });
+
+  test('whatever stands there: refused or not sent, and the transport gets no nonsense', async () => {
+    const here = await Controller.start('24.11');
+    const tcp = tcpTransport();
+    const asked: Endpoint[] = [];
+    const transport: Transport = {
+      connect(endpoint, context) {
+        if (endpoint.port === here.peer.endpoint.port) return tcp.connect(endpoint, context);
+        asked.push(endpoint);
+        return Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+      },
+    };
+    const hosts = fc.oneof(fc.string({ unit: 'binary' }), fc.domain(), fc.ipV4(), fc.ipV6());
+    const ports = fc.oneof(fc.integer({ min: 0, max: 70_000 }), fc.nat(0xffffffff));
+    await fc.assert(
+      fc.asyncProperty(hosts, ports, async (host, port) => {
+        fc.pre(port !== here.peer.endpoint.port && !host.includes('\0'));
+        here.answers.REQUEST_KILL_JOB = sendOn({ host, port }, '24.11');
+        const { outcome } = await failureOf(clientTo(here, { transport }).killJob(7));
+        expect(['refused', 'not-sent']).toContain(outcome);
+      }),
+      { numRuns: 60 },
+    );
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { host, port } of asked) {
+      expect(host).toMatch(/^[\w.:%-]+$/);
+      expect(port).toBeGreaterThan(0);
+      expect(port).toBeLessThan(65_536);
     }
   });
 
