@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   controllersOf,
   daemonReady,
@@ -9,6 +11,7 @@ import {
 } from './daemons.js';
 import type { LabPaths } from './directory.js';
 import { type ExecOptions, type ExecResult, execInside, exitCode } from './exec.js';
+import { loopback } from './features.js';
 import { LabError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
 import { spawnInside } from './namespace.js';
@@ -18,6 +21,7 @@ import { anchorOf, type LabRecord, type LabUser, writeRecord } from './record.js
 import type { LabAccount, LabNode } from './slurm-conf.js';
 import { type SwitchOptions, switchRelease } from './switch-release.js';
 import { down } from './teardown.js';
+import { tlsSlurmConf } from './tls.js';
 import { waitUntil } from './wait.js';
 
 /** How a batch script is submitted. */
@@ -41,11 +45,13 @@ export class LabCluster {
   /** All controllers, the first of slurm.conf first: two with `backup`. */
   readonly controllers: readonly LabController[];
   /** Where slurmctld listens; the first, where there are two. */
-  readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  readonly controller: { readonly host: '127.0.0.1' | '::1'; readonly port: number };
   /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
   /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
   readonly sackSocket: string | null;
+  /** The slurm.conf that leads clients through the TLS proxy; `null` without `tls`. Slurm's own programs have no use for it. */
+  readonly tlsSlurmConf: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
   /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
@@ -61,10 +67,11 @@ export class LabCluster {
   constructor(paths: LabPaths, record: LabRecord, wasRunning: boolean) {
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
-    this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controller = { host: loopback(record.features), port: record.controllerPort };
     this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
+    this.tlsSlurmConf = record.features.tls ? tlsSlurmConf(paths) : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -200,6 +207,29 @@ export class LabCluster {
     this.#record = { ...this.#record, daemons: { ...this.#record.daemons, [name]: daemon.record } };
     writeRecord(this.#paths, this.#record);
     await whileAlive([daemon], (signal) => daemonReady(name, this.#paths, this.#record, signal));
+  }
+
+  /**
+   * Waits until slurmctld has saved what it knows of nodes and jobs, which it does within 5 s of a change: a
+   * controller that takes over from a killed one knows no more than that. Sets the comment of a node and of a job.
+   */
+  async saveState(): Promise<void> {
+    const sinceMs = Date.now();
+    const scontrol = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await this.exec(['scontrol', ...argv], { user: 'root' });
+      if (code !== 0)
+        throw new LabError(`scontrol ${argv.join(' ')} failed (exit code ${code}): ${stderr.trim()}`);
+      return stdout;
+    };
+    // Only a change makes it save.
+    await scontrol('update', `NodeName=${this.nodes[0]?.name}`, 'Comment=saved');
+    const jobId = /\bJobId=(\d+)/.exec(await scontrol('--oneliner', 'show', 'jobs'))?.[1];
+    if (jobId) await scontrol('update', `JobId=${jobId}`, 'Comment=saved');
+    const files = ['node_state', ...(jobId ? ['job_state'] : [])].map((name) =>
+      join(this.#paths.state, name),
+    );
+    const isSaved = (file: string) => (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= sinceMs;
+    await waitUntil('slurmctld to save its state', () => files.every(isSaved), { timeoutMs: 20_000 });
   }
 
   /**

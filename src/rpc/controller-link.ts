@@ -1,12 +1,19 @@
 /** The way from a message to the controller in charge: first contact, version, order of the controllers, take-over. */
 import { pause } from '../auth/pause.js';
-import type { ConfNode } from '../config/index.js';
+import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import { HEADER_FLAGS } from '../protocol/header.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, type SlurmError } from '../protocol/slurm-error.js';
+import {
+  isSlurmError,
+  restate,
+  SlurmAuthError,
+  SlurmConfigError,
+  type SlurmError,
+} from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
@@ -14,7 +21,7 @@ import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
-import { ownIdentity } from './kill-jobs-identity.js';
+import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
 import { isRead } from './reads.js';
@@ -32,6 +39,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly findsVersion?: boolean | undefined;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
+  /** Its name in slurm.conf; left out where it is not known. */
+  readonly slurmUserName?: string | undefined;
   /** Uid that slurmds run as, to which credentials for them are restricted; `null` where it is not known. */
   readonly slurmdUser: number | null;
   /** Nodes of slurm.conf; undefined where it is not known. */
@@ -76,6 +85,8 @@ interface Learned {
   asking: SharedWork<ClusterFacts | null> | null;
   /** The same about controllers of other clusters, which calls were rerouted to. */
   readonly elsewhere: Map<string, Learned>;
+  /** Uids of user names on this host; `null` for those it does not know. */
+  readonly users: Map<string, number | null>;
 }
 
 /**
@@ -90,6 +101,7 @@ const ROUND_MS = 1_000;
 const STRANGERS = {
   findsVersion: true,
   slurmUser: null,
+  slurmUserName: undefined,
   slurmdUser: null,
   trusted: null,
   nodes: undefined,
@@ -118,6 +130,7 @@ export class ControllerLink {
       cluster: setup.cluster,
       asking: null,
       elsewhere: new Map(),
+      users: new Map(),
     };
     this.#count = count;
   }
@@ -183,6 +196,41 @@ export class ControllerLink {
   }
 
   /**
+   * Who asks, as the controller will see it.
+   *
+   * @throws SlurmAuthError of the authenticator, where its credential cannot be had.
+   */
+  async identity(context: CallContext): Promise<Identity> {
+    const { auth, slurmUser: uid, slurmUserName: name } = this.setup;
+    if (auth.identity === undefined) return ownIdentity(uid);
+    try {
+      const told = await untilAborted(context.signal, auth.identity(context));
+      return await identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+    } catch (cause) {
+      if (isSlurmError(cause)) throw cause;
+      throw new SlurmAuthError(`${auth.name} could not say who asks.`, {
+        code: 'SLURMWIRE_INTERNAL',
+        errno: 'EIO',
+        outcome: 'not-sent',
+        phase: 'authenticate',
+        cause,
+      });
+    }
+  }
+
+  async #lookUpUser(user: string, { signal }: CallContext): Promise<number | null> {
+    const { users } = this.#learned;
+    const known = users.get(user);
+    if (known !== undefined) return known;
+    const uid = await resolveUser(user, { signal }).catch((error: unknown) => {
+      if (signal.aborted || !(error instanceof SlurmConfigError)) throw error;
+      return null; // a user of the cluster need not be one of this host
+    });
+    users.set(user, uid);
+    return uid;
+  }
+
+  /**
    * Asked of the controller once, where the configuration did not tell; again where the controller did not tell either.
    *
    * @throws SlurmError of the exchange, always with outcome `not-sent`.
@@ -233,6 +281,7 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const packed = this.#pack(call, this.setup.release);
+    await this.#guardKillJobs(packed, context);
     const { value, passedOver, doubt } = await this.#inTurn(call.repeatable, context, async (endpoint) => {
       const reply = await this.#callOne(call, { ...packed, endpoint }, context);
       return { value: reply, isStandby: isStandby(reply) };
@@ -262,8 +311,16 @@ export class ControllerLink {
     // What a caller gave may be no number, and is looked at as it is.
     const flags = this.setup.flags === undefined ? given : given | this.setup.flags;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
+    // Who asks matters for KILL_JOBS alone, and for anything else a token would be read for nothing.
+    if (name !== 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, NOT_ASKED);
     return { release, name, body, flags, repeatable, restrictUid };
+  }
+
+  async #guardKillJobs(
+    { name, release, body, flags }: Omit<Request, 'endpoint'>,
+    context: CallContext,
+  ): Promise<void> {
+    if (name === 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, await this.identity(context));
   }
 
   /** One controller after the other, and again while a take-over is to be expected. */
@@ -361,7 +418,7 @@ export class ControllerLink {
       } catch (error) {
         if (!isSlurmError(error) || context.signal.aborted || !mayBeVersions(error)) throw error;
         const again = this.#contact(endpoint, call.name, context);
-        const judged = await judgeClose(error, request, again);
+        const judged = await judgeClose(error, request, again, this.setup.auth.name);
         if (isAgain || !judged.isVersion || !isRead(call.name)) throw judged.error;
       }
     }
@@ -420,7 +477,7 @@ export class ControllerLink {
         };
         if (findsVersion !== true) return { ...(await greet(probe, this.setup.release)), standby: null };
         const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
-        const found = await findVersion(probe, endpoint, hint, context);
+        const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
         spoke.set(key, found.release);
         if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
         // Who is on standby now may be in charge the next time.
@@ -472,6 +529,8 @@ export class ControllerLink {
     }
   }
 }
+
+const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, rpc: MessageName): unknown {

@@ -12,8 +12,9 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { isAtLeast, type Release, releaseNamed } from '../protocol/release.js';
 import { serverError } from '../protocol/server-error.js';
-import { isSlurmError, SlurmServerError, showValue } from '../protocol/slurm-error.js';
+import { isSlurmError, restate, SlurmServerError, showValue } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
+import { checkAuthForNodes } from './auth-fits.js';
 import type { ControllerCall, ControllerLink } from './controller-link.js';
 import { exchange } from './exchange.js';
 import { refuseUnsafe } from './guard.js';
@@ -57,6 +58,7 @@ export async function askStepManager<N extends MessageName>(
   context: CallContext,
 ): Promise<Reply> {
   const { release } = link.setup;
+  checkAuth(link, call.name);
   const endpoint = await endpointOf(link, call.name, node, context);
   const ask = (spoken: Release) =>
     asLookup(exchange(link.setup, requestFor(link, call, { node, endpoint, release: spoken }), context));
@@ -70,6 +72,18 @@ export async function askStepManager<N extends MessageName>(
   }
 }
 
+/** @throws SlurmAuthError `SLURMWIRE_AUTH_NOT_FOR_NODES`, before the node is looked up. */
+function checkAuth({ setup: { auth, release } }: ControllerLink, rpc: MessageName): void {
+  try {
+    checkAuthForNodes(auth, { rpc, release });
+  } catch (error) {
+    if (!isSlurmError(error)) throw error;
+    const hint =
+      "The job has a step manager: its node alone knows its steps. Use the cluster's AuthType (auth/munge or auth/slurm), or killJob, which signals all steps.";
+    throw restate(error, error.summary, { hint });
+  }
+}
+
 function requestFor<N extends MessageName>(
   { setup }: ControllerLink,
   { name, record }: ControllerCall<N>,
@@ -77,7 +91,7 @@ function requestFor<N extends MessageName>(
 ) {
   const body = encodeBody(name, to.release, record);
   refuseUnsafe(name, to.release, body, 0);
-  // The node's name tells the authenticator that it is a slurmd it goes to.
+  // With the node's name: it is a slurmd it goes to.
   return { ...to, name, body, flags: 0, restrictUid: setup.slurmdUser, repeatable: true };
 }
 

@@ -43,8 +43,13 @@ export type VersionStep =
 /**
  * @param tries what was tried with this daemon, in order.
  * @param hint what it spoke when it was last asked, or what its neighbours speak: tried first.
+ * @param since no version older than this is tried: the way to authenticate does not exist in it, nor in a daemon that speaks nothing newer.
  */
-export function nextVersion(tries: readonly VersionTry[], hint: Release | null = null): VersionStep {
+export function nextVersion(
+  tries: readonly VersionTry[],
+  hint: Release | null = null,
+  since: Release = RELEASES[0].release,
+): VersionStep {
   const accepted = tries.find(({ answer }) => answer.kind === 'accepted');
   if (accepted !== undefined) return useNewest(accepted);
   if (tries.length === 0 && hint !== null) return { step: 'try', release: hint };
@@ -59,8 +64,10 @@ export function nextVersion(tries: readonly VersionTry[], hint: Release | null =
       ? { step: 'try', release: told }
       : { step: 'give-up', because: 'version' };
   }
-  const possible = RELEASES.filter((daemon) => tries.every((one) => fits(daemon, one)));
-  const [best] = RELEASES.filter(untried)
+  const known = RELEASES.filter(({ protocol }) => protocol >= rowOf(since).protocol);
+  const possible = known.filter((daemon) => tries.every((one) => fits(daemon, one)));
+  const [best] = known
+    .filter(untried)
     .map((row) => ({ row, count: possible.filter((daemon) => takes(daemon, row)).length }))
     .sort((a, b) => b.count - a.count || b.row.protocol - a.row.protocol);
   if (best !== undefined && best.count > 0) return { step: 'try', release: best.row.release };

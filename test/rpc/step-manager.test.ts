@@ -1,11 +1,11 @@
 /** Jobs whose steps one of their nodes manages: whom the lookups ask, and what that means for the verbs. Live: test/live/step-manager.test.ts. */
 import { describe, expect, test } from 'vitest';
-import { type AuthSection, decodeBody, type Frame, type Release } from '../../src/protocol/index.js';
+import { decodeBody, type Frame, type Release } from '../../src/protocol/index.js';
 import type { SlurmClient } from '../../src/rpc/client.js';
 import { ControllerLink, type LinkSetup } from '../../src/rpc/controller-link.js';
 import { Deadline } from '../../src/rpc/deadline.js';
 import { stepRecords } from '../../src/rpc/step-lookup.js';
-import { badCredential, FakeAuth, openCredential, SLURMD_USER } from './support/fake-auth.js';
+import { FakeAuth, openCredential, SLURMD_USER } from './support/fake-auth.js';
 import { type Behaviour, FakeSlurmds, NO_VAL, slurmdReply } from './support/fan-out.js';
 import {
   clientIn,
@@ -56,15 +56,6 @@ function manager(steps: readonly FakeStep[], takes?: Release): Behaviour {
 }
 /** Nothing at all, which the transport takes for a close. */
 const closed = new Uint8Array();
-
-/** One whose credentials slurmds do not take. */
-class ControllersOnly extends FakeAuth {
-  override create(...args: Parameters<FakeAuth['create']>): Promise<AuthSection> {
-    const [, restrictUid] = args;
-    if (restrictUid === SLURMD_USER) throw badCredential('SLURMWIRE_AUTH_NOT_FOR_NODES');
-    return super.create(...args);
-  }
-}
 
 interface Given {
   readonly release?: Release;
@@ -226,7 +217,7 @@ describe('a step manager that does not tell', () => {
     ],
     [
       'is not for the authenticator',
-      { link: { auth: new ControllersOnly() } },
+      { link: { auth: Object.assign(new FakeAuth(), { reach: 'controllers' } as const) } },
       { code: 'SLURMWIRE_AUTH_NOT_FOR_NODES' },
     ],
   ];
