@@ -219,7 +219,7 @@ async function killParsedStep(
 /** The record that has the step. */
 interface Owner {
   readonly jobId: number;
-  /** Whether it is known to be a het job's leader. */
+  /** Whether it is a het job's leader, and that is to be heeded. */
   readonly isLeader: boolean;
   /** `null` where nobody was asked for it, or the controller knows none. */
   readonly record: JobRecord | null;
@@ -244,7 +244,10 @@ async function ownerOf(
   // The record of several pending tasks may be another one's by the time the request is there.
   if (kind === 'array-task' && own !== undefined && isShared(own))
     throw nothingToSignal(`${text} is pending`, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link, { peer });
-  if (own !== undefined) return { jobId: own.jobId, isLeader: own.hetJobId === own.jobId, record: own, peer };
+  if (own !== undefined) {
+    const isLeader = own.hetJobId === own.jobId && (kind !== 'job' || mayHarm);
+    return { jobId: own.jobId, isLeader, record: own, peer };
+  }
   // By its number the controller can say so itself.
   if (kind === 'job') return { jobId, isLeader: false, record: null, peer };
   throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
