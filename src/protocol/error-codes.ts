@@ -61,7 +61,8 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_BREAKER_OPEN:
     'Not sent: the controller dropped such a request (1805) a moment ago, and the call has no time to wait.',
   SLURMWIRE_SURVIVORS: 'All signals of a termination are through, and parts of its target are still there.',
-  SLURMWIRE_REROUTED: 'The controller named another one to ask (federation, step manager).',
+  SLURMWIRE_REROUTED:
+    'The controller named another one to ask (federation, step manager), and that leads nowhere or is not followed for this request.',
   SLURMWIRE_INTERNAL:
     'A defect of this library or of a transport or authenticator passed to it; the cause has it.',
   // Fixtures.

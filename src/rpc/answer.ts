@@ -2,8 +2,9 @@
 import { signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import type { Release } from '../protocol/release.js';
-import { SlurmProtocolError, SlurmServerError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
+import { SlurmProtocolError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Reply } from './reply.js';
+import { rerouted } from './reroute.js';
 
 /** What a request that was answered says of itself. */
 export interface Answered {
@@ -12,6 +13,8 @@ export interface Answered {
   readonly rpc: MessageName;
   /** `host:port` of the controller that answered. */
   readonly peer: string;
+  /** `host:port` of the controllers that sent the request on to the next cluster of their federation, in order; left out where none did. */
+  readonly reroutedBy?: readonly string[];
   /** Release whose protocol was spoken. */
   readonly protocol: Release;
   /** Whether a credential proved who answered: see `ReplyOf.authenticated`. */
@@ -45,25 +48,8 @@ export function verdict(
       return { number: signedReturnCode(reply.record.returnCode), message: null };
     case 'RESPONSE_SLURM_RC_MSG':
       return { number: signedReturnCode(reply.record.returnCode), message: reply.record.errMsg };
-    case 'RESPONSE_SLURM_REROUTE_MSG': {
-      const { workingClusterRec: cluster, stepmgr } = reply.record;
-      const where =
-        cluster !== null
-          ? `${showValue(cluster.controlHost)}, port ${cluster.controlPort}`
-          : stepmgr !== null
-            ? `the step manager on ${showValue(stepmgr)}`
-            : 'another controller, without saying which';
-      throw new SlurmServerError(`${peer} did nothing and says that ${rpc} belongs to ${where}.`, {
-        code: 'SLURMWIRE_REROUTED',
-        errno: 'EREMOTE',
-        outcome: 'refused',
-        peer,
-        rpc,
-        protocol,
-        phase: 'wait',
-        hint: 'This version of slurmwire does not follow: connect to that controller.',
-      });
-    }
+    case 'RESPONSE_SLURM_REROUTE_MSG':
+      throw rerouted(reply, rpc);
     default:
       throw new SlurmProtocolError(`the reply to ${rpc} is a ${reply.name}`, {
         code: 'SLURM_UNEXPECTED_MSG_ERROR',

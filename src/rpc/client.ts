@@ -30,7 +30,7 @@ import {
   type RequeueOptions,
 } from './job-control-options.js';
 import type { JobFilter } from './job-filter.js';
-import { KILL_EXCHANGES, killJob, killJobStep } from './kill.js';
+import { KILL_EXCHANGES, KILL_STEP_EXCHANGES, killJob, killJobStep } from './kill.js';
 import { KILL_JOBS_EXCHANGES, KILL_JOBS_OPTIONS, type KillJobsOptions, killJobs } from './kill-jobs.js';
 import type { KilledJobs } from './kill-jobs-result.js';
 import {
@@ -56,6 +56,7 @@ import {
 } from './posix-kill.js';
 import { PROBE_EXCHANGES, type Probe, probe } from './probe.js';
 import type { Reply } from './reply.js';
+import { answerTo, whereItBelongs } from './reroute.js';
 import {
   FAN_OUT_EXCHANGES,
   FAN_OUT_OPTIONS,
@@ -66,6 +67,7 @@ import {
   signalJobStep,
   terminateJobStep,
 } from './signal.js';
+import { STEP_MANAGER_EXCHANGES } from './step-manager.js';
 import { terminate } from './terminate.js';
 import {
   plannedExchanges,
@@ -112,6 +114,10 @@ export class SlurmClient implements AsyncDisposable {
    *
    * One array task, and the processes of a scrontab job, are addressed so that nothing else is hit: see `cron` and `wholeHetJob`.
    *
+   * In a federation, a controller may say that the job is another cluster's (8003). Then the call is planned anew at that one's controller, within
+   * the same time; it happens up to three times, and `reroutedBy` tells the way. So it is for `suspend`, `resume`, `requeue`, `notify` and each
+   * job of `killJobs` and `terminate`, too. The credential is of the client's own authenticator, and for anybody: the clusters have to share its key.
+   *
    * @param job `1234`, `'1234_7'`, `'1234_[1-5,9]'`, `'1234_*'`, `'1234+1'` or an object. A plain number that is an array or a
    * het leader stands for all its parts.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
@@ -149,10 +155,13 @@ export class SlurmClient implements AsyncDisposable {
    * same step of every component, and 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 to the whole components (read in their source). So from
    * protocol 24.05 on, which is the oldest that these take, SIGKILL costs a look at the job.
    *
+   * Any signal costs that look from protocol 23.02 on, the oldest that a controller with step managers takes. Of a job that has one
+   * (`sbatch --stepmgr`), the node that manages its steps is asked whether the step is there: the controller accepts signals to steps that are not.
+   *
    * @param step `'1234.0'`, `'1234_7.0'`, `'1234+1.0'`, `'1234.batch'`, `'1234.extern'`, `'1234.interactive'` or an object. A step named
    * through its array or het job costs a look too: the controller knows steps by the number of their own record.
    * @param unixSignal name or number, Linux numbering. Default SIGKILL.
-   * @param options `timeoutMs` defaults to five times MessageTimeout.
+   * @param options `timeoutMs` defaults to ten times MessageTimeout.
    * @returns when the controller has accepted, or the nodes have.
    * @throws as `killJob`.
    */
@@ -176,7 +185,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillCallOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_EXCHANGES, (context) =>
+    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_STEP_EXCHANGES, (context) =>
       killJobStep(this.#link, step, unixSignal, options, context),
     );
   }
@@ -405,11 +414,12 @@ export class SlurmClient implements AsyncDisposable {
    * exist is a value, `exists: false`. With PrivateData=jobs somebody else's job looks the same: see `mayBeHidden`.
    *
    * @param target a job or a step in any form but a sluid.
-   * @param options `timeoutMs` defaults to three times MessageTimeout: first contact, the job, its steps.
+   * @param options `timeoutMs` defaults to seven times MessageTimeout: first contact, the job, its steps, and for jobs with a
+   * step manager four more: where its node is, its question, the node's version, the question in that one.
    * @throws as `killJob`, outcome `not-sent`, when the controller cannot be asked.
    */
   probe(target: JobId | StepTarget, options: CallOptions = {}): Promise<Probe> {
-    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES, (context) =>
+    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES + STEP_MANAGER_EXCHANGES, (context) =>
       probe(this.#link, target, context),
     );
   }
@@ -495,7 +505,8 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   /**
-   * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries.
+   * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries. Where the controller
+   * says that it belongs to another cluster, it is that one's reply, and of a read that belongs to a step manager that one's: see `reroutedBy`.
    *
    * @param message upstream's name, for example `'REQUEST_KILL_JOB'`.
    * @param body the record, field names as upstream's in camel case.
@@ -514,9 +525,8 @@ export class SlurmClient implements AsyncDisposable {
       checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
       // In a given version the record is packed at once, whatever becomes of the caller's object.
-      const isGiven = this.#link.setup.findsVersion !== true;
-      const link = isGiven ? this.#link : await this.#link.settle(context);
-      return link.call(restrictUid === undefined ? call : { ...call, restrictUid }, context);
+      const whole = restrictUid === undefined ? call : { ...call, restrictUid };
+      return whereItBelongs(this.#link, context, (link) => answerTo(link, whole, context));
     });
   }
 

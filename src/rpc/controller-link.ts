@@ -3,6 +3,7 @@ import { pause } from '../auth/pause.js';
 import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
+import { HEADER_FLAGS } from '../protocol/header.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
@@ -54,6 +55,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly messageTimeoutMs: number;
   /** Default: one of its own. */
   readonly pacer?: Pacer | undefined;
+  /** Header flags of every message, besides its own. */
+  readonly flags?: number | undefined;
   /** Milliseconds a call may wait for a standby controller to take over. Default 0. */
   readonly takeoverMs?: number | undefined;
 }
@@ -80,6 +83,8 @@ interface Learned {
   inCharge: string | null;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
+  /** The same about controllers of other clusters, which calls were rerouted to. */
+  readonly elsewhere: Map<string, Learned>;
   /** Uids of user names on this host; `null` for those it does not know. */
   readonly users: Map<string, number | null>;
 }
@@ -91,6 +96,23 @@ interface Learned {
 const VERSION_LIFETIME_MS = 600_000;
 /** Between two rounds through all controllers while none is in charge, in milliseconds: libslurm's second, and some jitter. */
 const ROUND_MS = 1_000;
+
+/** What is known of another cluster, whose users, nodes and configuration need not be those of this one. */
+const STRANGERS = {
+  findsVersion: true,
+  slurmUser: null,
+  slurmUserName: undefined,
+  slurmdUser: null,
+  trusted: null,
+  nodes: undefined,
+  nodeAddress: undefined,
+  treeWidth: undefined,
+  cluster: null,
+  takeoverMs: 0,
+  flags: HEADER_FLAGS.SLURM_GLOBAL_AUTH_KEY,
+} as const satisfies Partial<LinkSetup>;
+
+const MAX_CLUSTERS = 64;
 
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
@@ -107,6 +129,7 @@ export class ControllerLink {
       inCharge: null,
       cluster: setup.cluster,
       asking: null,
+      elsewhere: new Map(),
       users: new Map(),
     };
     this.#count = count;
@@ -120,6 +143,25 @@ export class ControllerLink {
   /** A link that shares what has been learned about the cluster, and goes another way. */
   through(setup: LinkSetup): ControllerLink {
     return new ControllerLink(setup, this.#learned);
+  }
+
+  /**
+   * A link to the controller of another cluster, of which nothing else is known. What is learned there is kept for the next call.
+   *
+   * @param hint the version to try first.
+   */
+  toward(endpoint: Endpoint, hint: Release | null): ControllerLink {
+    const { elsewhere } = this.#learned;
+    const key = showEndpoint(endpoint);
+    const setup: LinkSetup = { ...this.setup, ...STRANGERS, controllers: [endpoint] };
+    const link = new ControllerLink(setup, elsewhere.get(key), this.#count);
+    if (!elsewhere.has(key)) {
+      if (hint !== null) link.#learned.spoke.set(key, hint);
+      // A federation has up to 63 clusters; more are made up by somebody.
+      if (elsewhere.size >= MAX_CLUSTERS) elsewhere.clear();
+      elsewhere.set(key, link.#learned);
+    }
+    return link;
   }
 
   /** Exchanges begun through this link, first contacts and those that failed included. */
@@ -265,7 +307,9 @@ export class ControllerLink {
   /** Packs and checks: after this, nothing is left that could refuse the message but the network and the peer. */
   #pack<N extends MessageName>(call: ControllerCall<N>, release: Release): Omit<Request, 'endpoint'> {
     const { slurmUser } = this.setup;
-    const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
+    const { name, flags: given = 0, repeatable, restrictUid = slurmUser } = call;
+    // What a caller gave may be no number, and is looked at as it is.
+    const flags = this.setup.flags === undefined ? given : given | this.setup.flags;
     const body = encodeBody(name, release, call.record);
     // Who asks matters for KILL_JOBS alone, and for anything else a token would be read for nothing.
     if (name !== 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, NOT_ASKED);

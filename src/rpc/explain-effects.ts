@@ -149,7 +149,7 @@ async function ofStep(
   if (isJobFinished(job.jobState)) return [refused(own, 'ESLURM_ALREADY_DONE')];
   if (!isJobRunning(job.jobState)) return [refused(own, 'ESLURM_TRANSITION_STATE_NO_UPDATE')];
   if (stepId === BATCH && job.batchFlag !== 0) return [signalled(own, 'step', batchNode(job))];
-  const steps = (await tables.steps(job.jobId)).filter((step) => step.stepId.stepId === stepId);
+  const steps = (await tables.steps(job)).filter((step) => step.stepId.stepId === stepId);
   // Without a component all of the step's are meant.
   const meant = steps.filter((step) => stepHetComp === NO_VAL || step.stepId.stepHetComp === stepHetComp);
   if (meant.length === 0) return [refused(own, 'ESLURM_INVALID_JOB_ID')];
@@ -252,7 +252,7 @@ async function ofJob(
     return job.batchFlag === 0 ? refusedWith('ESLURM_JOB_SCRIPT_MISSING') : atBatch('batch-shell');
   if (kills && !has(KILL_FLAGS.KILL_STEPS_ONLY)) return ended;
   if (has(KILL_FLAGS.KILL_FULL_JOB)) return job.batchFlag === 0 ? nothing : atBatch('batch-group');
-  const steps = stepsOnly(await tables.steps(job.jobId));
+  const steps = stepsOnly(await tables.steps(job));
   if (steps.length === 0) return nothing;
   return steps.map((step) => signalled({ ...own, target: stepName(step.stepId) }, 'step', nodesOf(step)));
 }

@@ -31,6 +31,7 @@ import {
 import { jobRecords, lookAtJob } from './job-lookup.js';
 import { type RefusalCertainty, refusalCertainty } from './refusal.js';
 import type { Reply, ReplyOf } from './reply.js';
+import { whereItBelongs } from './reroute.js';
 
 type JobControlRpc = 'REQUEST_SUSPEND' | 'REQUEST_JOB_REQUEUE' | 'REQUEST_JOB_NOTIFY';
 
@@ -71,7 +72,16 @@ export async function suspendOrResume(
 ): Promise<JobControlAccepted | NothingToDo> {
   checkBoolean('idempotent', options.idempotent);
   const id = parseJobId(job);
-  const link = await shared.settle(context);
+  return whereItBelongs(shared, context, (link) => sendSuspend(link, verb, id, options, context));
+}
+
+async function sendSuspend(
+  link: ControllerLink,
+  verb: 'suspend' | 'resume',
+  id: ParsedJobId,
+  options: JobControlOptions,
+  context: CallContext,
+): Promise<JobControlAccepted | NothingToDo> {
   const parsed = checkTarget(id, link.setup.release);
   const op = verb === 'suspend' ? SUSPEND_OPS.SUSPEND_JOB : SUSPEND_OPS.RESUME_JOB;
   // It does not read `N_*`; the number alone stands for the whole array.
@@ -108,7 +118,16 @@ export async function requeue(
   checkBoolean('idempotent', options.idempotent);
   const flags = requeueFlags(options);
   const id = parseJobId(job);
-  const link = await shared.settle(context);
+  return whereItBelongs(shared, context, (link) => sendRequeue(link, id, flags, options, context));
+}
+
+async function sendRequeue(
+  link: ControllerLink,
+  id: ParsedJobId,
+  flags: number,
+  options: RequeueOptions,
+  context: CallContext,
+): Promise<JobControlAccepted | NothingToDo> {
   const { text, kind, jobId } = checkTarget(id, link.setup.release);
   const record = { jobId: NO_VAL, jobIdStr: text, flags };
   const order = { verb: 'requeue', rpc: 'REQUEST_JOB_REQUEUE', target: text, kind, jobId } as const;
@@ -126,11 +145,12 @@ export async function notify(
   checkNotifyText(message);
   const { kind, jobId, text } = parseJobId(job);
   if (kind !== 'job') throw needsOwnNumber(text, job);
-  const link = await shared.settle(context);
   const record: MessageInput<'REQUEST_JOB_NOTIFY'> = { stepId: { ...NO_STEP_ID, jobId }, message };
   const order = { verb: 'notify', rpc: 'REQUEST_JOB_NOTIFY', target: text, kind: 'record', jobId } as const;
-  const reply = await link.call({ name: order.rpc, record, repeatable: false }, context);
-  return (await outcomeOf(link, order, reply, NONE, context)) as JobControlAccepted;
+  return whereItBelongs(shared, context, async (link) => {
+    const reply = await link.call({ name: order.rpc, record, repeatable: false }, context);
+    return (await outcomeOf(link, order, reply, NONE, context)) as JobControlAccepted;
+  });
 }
 
 /** One request and whom it was for. */

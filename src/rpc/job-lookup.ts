@@ -1,10 +1,9 @@
-/** What the controller knows of a job or its steps: reads without side effect. */
+/** What the controller knows of a job: reads without side effect. Its steps: `step-lookup.ts`. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
-import type { ParsedJobId } from '../protocol/job-id.js';
+import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
-import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { NO_VAL } from '../protocol/sentinels.js';
 import { serverError } from '../protocol/server-error.js';
@@ -13,7 +12,6 @@ import {
   restate,
   type SlurmError,
   SlurmProtocolError,
-  SlurmServerError,
   SlurmTimeoutError,
 } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
@@ -59,23 +57,13 @@ export function lookFor({ jobId, sluid }: ParsedJobId): ControllerCall<'REQUEST_
   return { name: 'REQUEST_JOB_INFO_SINGLE', record, repeatable: true };
 }
 
-/** The steps of one job record; of all its step numbers when `stepId` is NO_VAL. Several records for a het step. */
-export async function stepRecords(
+/** The job record with this very number; `undefined` where the controller knows none. */
+export async function jobNumbered(
   link: ControllerLink,
   jobId: number,
-  stepId: number,
   context: CallContext,
-): Promise<JobStepRecord[]> {
-  const record = { stepId: { jobId, stepId, stepHetComp: NO_VAL }, showFlags: SHOW_FLAGS.SHOW_ALL };
-  const reply = await lookUp(link, { name: 'REQUEST_JOB_STEP_INFO', record, repeatable: true }, context);
-  if (reply.name !== 'RESPONSE_JOB_STEP_INFO') {
-    if (refusalOf(reply)?.code === 'ESLURM_INVALID_JOB_ID') return [];
-    throw lookupFailed(reply, 'REQUEST_JOB_STEP_INFO', String(jobId));
-  }
-  const managed = reply.record.stepmgrJobs?.[0];
-  if (managed !== undefined) throw managedElsewhere(reply, jobId, managed.stepmgr);
-  const wanted = (found: JobStepRecord) => stepId === NO_VAL || found.stepId.stepId === stepId;
-  return reply.record.jobSteps.filter((found) => found.stepId.jobId === jobId && wanted(found));
+): Promise<JobRecord | undefined> {
+  return (await jobRecords(link, parseJobId(jobId), context)).find((found) => found.jobId === jobId);
 }
 
 /**
@@ -191,20 +179,4 @@ export function lookupFailed(reply: Reply, rpc: MessageName, target: string): Sl
     rpc,
     phase: 'wait',
   });
-}
-
-function managedElsewhere({ peer, protocol }: Reply, jobId: number, host: string | null): SlurmServerError {
-  return new SlurmServerError(
-    `the steps of job ${jobId} are managed by ${host ?? 'a host of its own'} and not by ${peer}.`,
-    {
-      code: 'SLURMWIRE_REROUTED',
-      errno: 'EREMOTE',
-      outcome: 'not-sent',
-      peer,
-      rpc: 'REQUEST_JOB_STEP_INFO',
-      protocol,
-      phase: 'wait',
-      hint: 'This version of slurmwire does not follow jobs started with --stepmgr: use killJobStep.',
-    },
-  );
 }

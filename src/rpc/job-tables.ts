@@ -6,8 +6,9 @@ import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
 import { NO_VAL } from '../protocol/sentinels.js';
 import type { ClusterFacts } from './cluster-facts.js';
 import type { ControllerLink } from './controller-link.js';
-import { isMeant, jobRecords, stepRecords } from './job-lookup.js';
+import { isMeant, jobRecords } from './job-lookup.js';
 import { allJobs } from './kill-jobs-singles.js';
+import { stepRecords } from './step-lookup.js';
 
 /** Up to so many jobs are asked for one by one. */
 const SINGLE_LOOKUPS = 8;
@@ -46,9 +47,10 @@ export class JobTables {
     return this.#link.clusterFacts(this.#context);
   }
 
-  /** All steps of one job record. */
-  steps(jobId: number): Promise<readonly JobStepRecord[]> {
-    return once(this.#steps, jobId, () => stepRecords(this.#link, jobId, NO_VAL, this.#context));
+  /** All steps of one job record, which may be given by its number. */
+  steps(job: number | JobRecord): Promise<readonly JobStepRecord[]> {
+    const jobId = typeof job === 'number' ? job : job.jobId;
+    return once(this.#steps, jobId, () => stepRecords(this.#link, job, NO_VAL, this.#context));
   }
 }
 

@@ -16,9 +16,11 @@ import { lookupFailed, recordTasks } from './job-lookup.js';
 import { killByText, killJob, killRecord } from './kill.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
+import type { Accepted, AlreadyEnded } from './kill-request.js';
 import type { Limiter } from './limiter.js';
 import { plannedAnew } from './planned-anew.js';
 import type { Reply } from './reply.js';
+import { whereItBelongs } from './reroute.js';
 
 /** What all jobs of one call are asked with. */
 export interface Signalling {
@@ -145,7 +147,14 @@ function askFor(
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await plannedAnew(async () => send(await link.settle(context), target, how, signal, options, context));
+      await plannedAnew(() =>
+        whereItBelongs(link, context, (at, isHome) =>
+          // What was found out for the plan is about this cluster's jobs.
+          isHome
+            ? send(at, target, how, signal, options, context)
+            : killJob(at, target, signal, options, context),
+        ),
+      );
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;
@@ -161,7 +170,7 @@ function send(
   signal: number,
   options: KillJobOptions,
   context: CallContext,
-): Promise<unknown> {
+): Promise<Accepted | AlreadyEnded> {
   switch (how.by) {
     case 'text':
       return killByText(link, how.id, signal, options, context);

@@ -9,7 +9,7 @@ import {
   type StepTarget,
 } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
-import { isJobFinished } from '../protocol/messages/job-state.js';
+import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';
 import { isAtLeast } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
 import { isSlurmError, restate } from '../protocol/slurm-error.js';
@@ -24,10 +24,18 @@ import { killCronJob } from './kill-cron-job.js';
 import { checkKillOptions, type KillCallOptions, type KillJobOptions, killFlags } from './kill-options.js';
 import { type Accepted, type AlreadyEnded, isEnded, type Kill, orEnded, sendKill } from './kill-request.js';
 import { nothingToSignal } from './nothing-to-signal.js';
+import { whereItBelongs } from './reroute.js';
 import { terminateJobStep } from './signal.js';
+import { stepRecords } from './step-lookup.js';
+import { mayHaveStepManagers, STEP_MANAGER_EXCHANGES, stepManagerOf } from './step-manager.js';
 
-/** Exchanges a kill may take: first contact, what the cluster is like, a look at the job, the kill, a look at what a refusal means. */
+/**
+ * Exchanges a kill may take: first contact, what the cluster is like, a look at the job, the kill, a look at what a refusal means. Where another
+ * cluster has to be asked, it is within the same time.
+ */
 export const KILL_EXCHANGES = 5;
+/** To a step, also whether it is there, where the controller does not know that itself. */
+export const KILL_STEP_EXCHANGES = KILL_EXCHANGES + 1 + STEP_MANAGER_EXCHANGES;
 
 export async function killJob(
   shared: ControllerLink,
@@ -39,7 +47,16 @@ export async function killJob(
   const parsed = parseJobId(job);
   const signal = unixSignalNumber(unixSignal);
   checkKillOptions(options);
-  const link = await shared.settle(context);
+  return whereItBelongs(shared, context, (link) => killParsedJob(link, parsed, signal, options, context));
+}
+
+async function killParsedJob(
+  link: ControllerLink,
+  parsed: ParsedJobId,
+  signal: number,
+  options: KillJobOptions,
+  context: CallContext,
+): Promise<Accepted | AlreadyEnded> {
   const { release } = link.setup;
   killFlags(options, release);
   if (parsed.kind === 'sluid' && !isAtLeast(release, '26.05')) throw sluidTooOld(parsed.text, release);
@@ -187,6 +204,7 @@ async function killParsedStep(
   const owner = await ownerOf(link, step, kills, context);
   if (kills && owner.isLeader) return atItsNodes(link, step.given, owner.peer, context);
   const { jobId } = owner;
+  if (owner.record !== null) await checkIsThere(link, owner.record, step, owner.peer, context);
   const kill: Kill = {
     rpc: 'REQUEST_CANCEL_JOB_STEP',
     record: { stepId: { jobId, stepId, stepHetComp: stepHetComp ?? NO_VAL }, sjobId: null, signal },
@@ -198,28 +216,58 @@ async function killParsedStep(
   return sendKill(link, kill, idempotent, context);
 }
 
-/** The number of the record that has the step, and whether that is known to be a het job's leader. */
+/** The record that has the step. */
+interface Owner {
+  readonly jobId: number;
+  /** Whether it is a het job's leader, and that is to be heeded. */
+  readonly isLeader: boolean;
+  /** `null` where nobody was asked for it, or the controller knows none. */
+  readonly record: JobRecord | null;
+  readonly peer: string;
+}
+
 async function ownerOf(
   link: ControllerLink,
   { job }: ParsedStepId,
   kills: boolean,
   context: CallContext,
-): Promise<{ jobId: number; isLeader: boolean; peer: string }> {
+): Promise<Owner> {
   const { kind, jobId, text } = job;
   // SIGKILL to the step of a het leader is one to that step of every component, and to 25.11.0 to 25.11.7 and 26.05.0 to 26.05.3 one to
   // the whole components (read in their source). The oldest protocol that one of these takes is 24.05.
   const mayHarm = kills && isAtLeast(link.setup.release, '24.05');
-  if (kind === 'job' && !mayHarm) return { jobId, isLeader: false, peer: '' };
+  const mayNotKnow = mayHaveStepManagers(link.setup.release);
+  if (kind === 'job' && !mayHarm && !mayNotKnow) return { jobId, isLeader: false, record: null, peer: '' };
   const { records, reply } = await lookAtJob(link, job, context);
   const { peer } = reply;
   const own = kind === 'job' ? records.find((record) => record.jobId === jobId) : records[0];
   // The record of several pending tasks may be another one's by the time the request is there.
   if (kind === 'array-task' && own !== undefined && isShared(own))
     throw nothingToSignal(`${text} is pending`, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link, { peer });
-  if (own !== undefined) return { jobId: own.jobId, isLeader: own.hetJobId === own.jobId, peer };
+  if (own !== undefined) {
+    const isLeader = own.hetJobId === own.jobId && (kind !== 'job' || mayHarm);
+    return { jobId: own.jobId, isLeader, record: own, peer };
+  }
   // By its number the controller can say so itself.
-  if (kind === 'job') return { jobId, isLeader: false, peer };
+  if (kind === 'job') return { jobId, isLeader: false, record: null, peer };
   throw nothingToSignal(`there is no job ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
+}
+
+/**
+ * Of a running job with a step manager, a controller accepts signals to steps that there are not (observed: 24.11, 26.05). In any other
+ * state it says no itself.
+ */
+async function checkIsThere(
+  link: ControllerLink,
+  owner: JobRecord,
+  { stepId, stepHetComp, text }: ParsedStepId,
+  peer: string,
+  context: CallContext,
+): Promise<void> {
+  if (stepManagerOf(owner, link.setup.release) === null || !isJobRunning(owner.jobState)) return;
+  const steps = await stepRecords(link, owner, stepId, context);
+  if (steps.some((found) => stepHetComp === null || found.stepId.stepHetComp === stepHetComp)) return;
+  throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
 }
 
 /** SIGKILL to a step and nothing else, past the controller. */

@@ -35,7 +35,7 @@ import { sluidTooOld, verdict } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { taskId, tasksOf } from './job-filter.js';
-import { asLookup, lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
+import { asLookup, lookAtJob, recordTasks } from './job-lookup.js';
 import { killJob, killJobStep, killRecord } from './kill.js';
 import { killJobs } from './kill-jobs.js';
 import { isOwn, isPrivileged } from './kill-jobs-identity.js';
@@ -50,6 +50,7 @@ import {
 } from './kill-options.js';
 import { Limiter } from './limiter.js';
 import { nothingToSignal } from './nothing-to-signal.js';
+import { stepRecords } from './step-lookup.js';
 
 /** What kill(2) calls a pid. */
 export type KillTarget = JobId | StepTarget;
@@ -362,13 +363,13 @@ async function signalStep(
 
 async function hasStep(
   link: ControllerLink,
-  { jobId, jobState, batchFlag }: JobRecord,
+  job: JobRecord,
   { stepId, stepHetComp }: ParsedStepId,
   context: CallContext,
 ): Promise<boolean> {
-  if (isJobFinished(jobState) || isJobPending(jobState)) return false;
-  if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return batchFlag !== 0;
-  const steps = await stepRecords(link, jobId, stepId, context);
+  if (isJobFinished(job.jobState) || isJobPending(job.jobState)) return false;
+  if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return job.batchFlag !== 0;
+  const steps = await stepRecords(link, job, stepId, context);
   return steps.some((found) => stepHetComp === null || found.stepId.stepHetComp === stepHetComp);
 }
 

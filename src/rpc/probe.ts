@@ -14,8 +14,9 @@ import { NO_VAL } from '../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import type { ControllerLink } from './controller-link.js';
 import { taskId } from './job-filter.js';
-import { lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
+import { lookAtJob, recordTasks } from './job-lookup.js';
 import { type Identity, isOwn, isPrivileged } from './kill-jobs-identity.js';
+import { stepRecords } from './step-lookup.js';
 import { type ParsedTarget, parseTarget } from './target.js';
 
 /** What the controller tells about a job or step at one moment. */
@@ -153,7 +154,7 @@ async function stepsOf(
       if (runsBatchScript(record)) probed.push(batchStep(record));
       continue;
     }
-    const found = await stepRecords(link, record.jobId, stepId, context);
+    const found = await stepRecords(link, record, stepId, context);
     const meant = found.filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp);
     probed.push(...meant.map((one) => probedStep(one, name)));
   }

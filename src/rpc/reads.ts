@@ -8,6 +8,7 @@ const READS: ReadonlySet<MessageName> = new Set<MessageName>([
   'REQUEST_JOB_INFO_SINGLE',
   'REQUEST_JOB_USER_INFO',
   'REQUEST_JOB_STEP_INFO',
+  'REQUEST_STEP_LAYOUT',
   'REQUEST_NODE_INFO',
   'REQUEST_NODE_INFO_SINGLE',
 ]);

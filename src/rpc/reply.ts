@@ -45,6 +45,8 @@ export interface ReplyOf<N extends MessageName> {
   readonly returnList: readonly ReturnItem[];
   /** Why controllers before the one that answered were passed over. */
   readonly passedOver: readonly string[];
+  /** `host:port` of those that sent the request on to another one, in order; left out where none did. */
+  readonly reroutedBy?: readonly string[];
   /** What became of this request when it was made before, at this or another controller, where that is not known; else `null`. */
   readonly doubt: SlurmError | null;
   /** Milliseconds from the first step of the exchange to here. */

@@ -15,8 +15,9 @@ import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { sluidTooOld } from './answer.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
-import { type FoundJobs, lookAtJob, stepRecords } from './job-lookup.js';
+import { type FoundJobs, lookAtJob } from './job-lookup.js';
 import { nothingToSignal } from './nothing-to-signal.js';
+import { stepRecords } from './step-lookup.js';
 
 /** One message and the nodes it goes to: a job record or a step, which is one part of what was named. */
 export interface Delivery {
@@ -54,11 +55,11 @@ export async function jobDeliveries(
   const look = await lookAtJob(link, parsed, context);
   const { peer } = look.reply;
   const running = runningOf(look, parsed.text, link);
-  const found = await concurrently(running, STEP_LOOKUPS, context, async ({ jobId, jobState }, own) => {
+  const found = await concurrently(running, STEP_LOOKUPS, context, async (record, own) => {
     // A slurmd says 0 to a signal for all steps whatever these say.
-    return isDeaf(jobState, signal)
-      ? (await usersSteps(link, jobId, own)).map(toDelivery)
-      : [await stepsOfJob(link, jobId, own)];
+    return isDeaf(record.jobState, signal)
+      ? (await usersSteps(link, record, own)).map(toDelivery)
+      : [await stepsOfJob(link, record, own)];
   });
   // A step without nodes has nobody who could take the signal.
   const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
@@ -71,8 +72,13 @@ export async function jobDeliveries(
  * KILL_STEPS_ONLY: all steps of the job but the batch step. A slurmd says 0 to it even where there is none, so only nodes that have a step are
  * asked.
  */
-async function stepsOfJob(link: ControllerLink, jobId: number, context: CallContext): Promise<Delivery> {
-  const steps = await usersSteps(link, jobId, context);
+async function stepsOfJob(
+  link: ControllerLink,
+  job: number | JobRecord,
+  context: CallContext,
+): Promise<Delivery> {
+  const jobId = typeof job === 'number' ? job : job.jobId;
+  const steps = await usersSteps(link, job, context);
   return {
     target: String(jobId),
     stepId: { jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
@@ -100,7 +106,7 @@ export async function stepDeliveries(
   const records = running.filter(({ jobId }) => job.kind !== 'job' || jobId === job.jobId);
   const found = await concurrently(records, STEP_LOOKUPS, context, async (record, own) => {
     if (stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT) return [batchDelivery(record, signal, text, link)];
-    const steps = await stepRecords(link, record.jobId, stepId, own);
+    const steps = await stepRecords(link, record, stepId, own);
     return steps
       .filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp)
       .map(toDelivery);
@@ -177,10 +183,10 @@ export function nodesOf({ nodes }: JobStepRecord): string[] {
 /** The steps of a job but for those that are no program of its user: not the batch step either. */
 export async function usersSteps(
   link: ControllerLink,
-  jobId: number,
+  job: number | JobRecord,
   context: CallContext,
 ): Promise<JobStepRecord[]> {
-  const all = await stepRecords(link, jobId, NO_VAL, context);
+  const all = await stepRecords(link, job, NO_VAL, context);
   return all.filter(
     ({ stepId: { stepId } }) =>
       stepId !== SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT &&

@@ -22,12 +22,12 @@ import { badOption } from './check-options.js';
 import { type Clock, systemClock } from './clock.js';
 import type { ControllerLink } from './controller-link.js';
 import { Deadline } from './deadline.js';
-import { stepRecords } from './job-lookup.js';
 import { KILL_EXCHANGES, killJob, killJobStep, killRecord } from './kill.js';
 import { Limiter } from './limiter.js';
 import { plannedAnew } from './planned-anew.js';
 import { PROBE_EXCHANGES, type Probe, probeParsed } from './probe.js';
 import { FAN_OUT_EXCHANGES } from './signal.js';
+import { stepRecords } from './step-lookup.js';
 import type { ParsedTarget } from './target.js';
 import type { PlannedRung, SignalledPart } from './terminate-ladder.js';
 import { graceLeftMs, type TerminatePlan } from './terminate-options.js';
@@ -319,7 +319,7 @@ class Run {
       const numbers = records.map(({ stepId: { stepId } }) => stepId);
       return numbers.some((one) => one <= SLURM_MAX_NORMAL_STEP_ID || one === SLURM_INTERACTIVE_STEP);
     } catch (error) {
-      // Where it cannot be told (a job with a step manager, say), no srun is to be harmed.
+      // Where it cannot be told (a step manager that is down, say), no srun is to be harmed.
       if (this.#context.signal.aborted || !isSlurmError(error)) throw error;
       return true;
     }

@@ -10,7 +10,8 @@ import {
 } from '../../src/protocol/index.js';
 import { ControllerLink } from '../../src/rpc/controller-link.js';
 import { Deadline } from '../../src/rpc/deadline.js';
-import { jobRecords, stepRecords } from '../../src/rpc/job-lookup.js';
+import { jobRecords } from '../../src/rpc/job-lookup.js';
+import { stepRecords } from '../../src/rpc/step-lookup.js';
 import { fromHex, goldenReplies, releaseOfProtocol } from '../support/golden.js';
 import { FakeSlurmds, NO_VAL } from './support/fan-out.js';
 import { FakeController, world } from './support/fan-out-controller.js';
@@ -232,16 +233,4 @@ describe('a controller that does not tell', () => {
       }
     },
   );
-
-  test.each(['24.05', '26.11'] as const)('a job with a step manager, in %s', async (release) => {
-    await using controller = await FakeController.start(release);
-    controller.stepmgrs.set(7, 'n9');
-    const error = await failureOf(stepRecords(linkTo(controller), 7, 0, context()));
-    expect(error).toMatchObject({
-      code: 'SLURMWIRE_REROUTED',
-      outcome: 'not-sent',
-      rpc: 'REQUEST_JOB_STEP_INFO',
-    });
-    expect(error.message).toContain('n9');
-  });
 });

@@ -534,18 +534,6 @@ describe('idempotent', () => {
 describe('a reroute', () => {
   const CASES: [string, Release, () => Uint8Array, string][] = [
     [
-      'to a cluster',
-      '22.05',
-      () => {
-        const line = goldenLines('signalling').find(
-          ({ name, v, fields }) =>
-            name === 'RESPONSE_SLURM_REROUTE_MSG' && v === 38 && fields.working_cluster_rec !== null,
-        );
-        return replyOf('RESPONSE_SLURM_REROUTE_MSG', fromHex(line?.hex ?? expect.fail('no golden reroute')));
-      },
-      ', port ',
-    ],
-    [
       'to a step manager',
       '24.05',
       () =>

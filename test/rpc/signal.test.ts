@@ -427,17 +427,6 @@ describe('nothing to signal', () => {
       });
     },
   );
-
-  test('a job with a step manager of its own', async () => {
-    await inWorld({ release: '24.11' }, async (world) => {
-      world.controller.stepmgrs.set(7, 'n1');
-      expect(await failureOf(world.client.signalJob(7, 10))).toMatchObject({
-        code: 'SLURMWIRE_REROUTED',
-        outcome: 'not-sent',
-      });
-      sentNothing(world);
-    });
-  });
 });
 
 describe('what the answers come to', () => {

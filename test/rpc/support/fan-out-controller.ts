@@ -33,6 +33,8 @@ export interface FakeJob {
   readonly cronspec?: string | null;
   readonly nodes?: string | null;
   readonly name?: string;
+  /** Option bits. */
+  readonly bitflags?: bigint;
   /** Told from 25.11 on. */
   readonly sluid?: bigint;
 }
@@ -114,6 +116,7 @@ export class FakeController implements AsyncDisposable {
             );
           }),
           REQUEST_NODE_INFO: lookup('REQUEST_NODE_INFO', () => nodeInfoReply(this.nodes, release)),
+          REQUEST_CANCEL_JOB_STEP: lookup('REQUEST_CANCEL_JOB_STEP', () => rc(0, details)),
         },
         release,
       ),

@@ -66,12 +66,13 @@ export function jobInfo(count: number, details: ReplyDetails = {}): Uint8Array {
   );
 }
 
-/** Job records: what is not given says that it is no array, no het job, no scrontab job. */
+/** Job records: what is not given says that it is no array, no het job, no scrontab job, and has no step manager. */
 export function jobRecordsReply(jobs: readonly Partial<JobRecord>[], details: ReplyDetails = {}): Uint8Array {
   const { release = '22.05' } = details;
   const type = messageType('RESPONSE_JOB_INFO');
   const example = exampleOf(type, release) as MessageRecord<'RESPONSE_JOB_INFO'>;
   const given = jobs.map((job) => ({
+    bitflags: 0n,
     arrayJobId: 0,
     arrayTaskId: NO_VAL,
     hetJobId: 0,
