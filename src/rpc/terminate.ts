@@ -266,8 +266,10 @@ class Run {
       await this.#look();
       return null;
     } catch (error) {
-      if (this.#context.signal.aborted || !isSlurmError(error) || error instanceof SlurmUsageError)
-        throw error;
+      // What a replay does not have will not come.
+      const isFinal =
+        error instanceof SlurmUsageError || (error as SlurmError).code === 'SLURMWIRE_REPLAY_MISMATCH';
+      if (this.#context.signal.aborted || !isSlurmError(error) || isFinal) throw error;
       return error;
     }
   }
