@@ -98,11 +98,18 @@ function takes(daemon: Row, { protocol }: Row): boolean {
 
 /** Whether a daemon of this release can have answered so. */
 function fits(daemon: Row, { release, answer }: VersionTry): boolean {
-  if (takes(daemon, rowOf(release))) return false;
+  // An answer in a version that is not in the table is that of a newer daemon.
+  if (takes(daemon, rowOf(release)) || answer.kind === 'own-version') return false;
   return answer.kind !== 'http' || daemon.protocol >= FIRST_WITH_HTTP.protocol;
 }
 
 const FIRST_WITH_HTTP = rowOf('25.11');
+
+/** The oldest version that daemons of this release take, of those in the table. */
+export function oldestTaken(release: Release): Release {
+  const { oldestAccepted } = rowOf(release);
+  return (RELEASES.find(({ protocol }) => protocol >= oldestAccepted) as Row).release;
+}
 
 /**
  * Whether a daemon can have looked at a message of another version.
