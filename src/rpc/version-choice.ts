@@ -10,7 +10,8 @@
  * - 25.11 and newer: what is no RPC of a version it takes is handed to its HTTP parser, which answers in HTTP or closes.
  *
  * So each answer narrows down which releases the daemon can be of. The next try is the version that most of those take, the newest of them
- * where several do: 25.05, then 23.02, then 20.11 for a daemon of which nothing is known, three tries at most for any release in the table.
+ * where several do: 25.05, then 23.02, then 20.11 for a daemon of which nothing is known, three tries at most for any release in the table,
+ * a fourth for a newer one; one more where a hint has led astray.
  */
 import { RELEASES, type Release, releaseNamed } from '../protocol/release.js';
 
@@ -84,8 +85,10 @@ function useNewest({ release, answer }: VersionTry): VersionStep {
     const own = rowOf(known);
     return { step: 'use', release: own.protocol >= tried.protocol ? known : release, isNewest: true };
   }
-  // A release that is not in the table: what it answered in is all that is known of it.
-  return { step: 'use', release, isNewest: daemon !== undefined && release === RELEASES.at(-1)?.release };
+  // A daemon takes everything from its oldest version to its own, so a newer one than the table's takes the newest of the table.
+  const newest = (RELEASES.at(-1) as Row).release;
+  if (daemon !== undefined && daemon > newest) return { step: 'use', release: newest, isNewest: true };
+  return { step: 'use', release, isNewest: false };
 }
 
 function rowOf(release: Release): Row {
