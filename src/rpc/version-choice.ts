@@ -76,19 +76,41 @@ type Row = (typeof RELEASES)[number];
 
 /** Any accepted version carries everything Slurm has; the newest that both speak has the better digest and the newer requests. */
 function useNewest({ release, answer }: VersionTry): VersionStep {
-  if (answer.kind !== 'accepted' || answer.daemon === null) return { step: 'use', release, isNewest: false };
-  const daemon = /^(\d{2}\.\d{2})(?:\D|$)/.exec(answer.daemon)?.[1];
-  const known = releaseNamed(daemon);
-  const tried = rowOf(release);
-  if (known !== null) {
-    // What it says of itself is not followed to a version older than the one it has just answered in.
-    const own = rowOf(known);
-    return { step: 'use', release: own.protocol >= tried.protocol ? known : release, isNewest: true };
-  }
-  // A daemon takes everything from its oldest version to its own, so a newer one than the table's takes the newest of the table.
+  const own = answer.kind === 'accepted' ? newestOf(answer.daemon) : null;
+  if (own === null) return { step: 'use', release, isNewest: false };
+  // What it says of itself is not followed to a version older than the one it has just answered in.
+  return { step: 'use', release: newer(own, release), isNewest: true };
+}
+
+/**
+ * The newest version that a daemon takes which says this of itself (`'24.11.5'`), of those in the table; `null` where it does not tell, or is
+ * older. A daemon takes everything from its oldest version to its own, so one newer than the table takes the newest of the table.
+ */
+export function newestOf(daemon: string | null): Release | null {
+  const name = /^(\d{2}\.\d{2})(?:\D|$)/.exec(daemon ?? '')?.[1];
   const newest = (RELEASES.at(-1) as Row).release;
-  if (daemon !== undefined && daemon > newest) return { step: 'use', release: newest, isNewest: true };
-  return { step: 'use', release, isNewest: false };
+  return name !== undefined && name > newest ? newest : releaseNamed(name);
+}
+
+function newer(a: Release, b: Release): Release {
+  return rowOf(a).protocol >= rowOf(b).protocol ? a : b;
+}
+
+/**
+ * The version for a message to slurmds: the oldest of what these speak, and never one that the controller does not take.
+ *
+ * A cluster's slurmds are of releases that its controller takes, and what a release takes at the oldest never gets older from release to release. So
+ * the oldest version that the controller takes is one that all its slurmds take, as is any between that and the oldest of theirs.
+ *
+ * @param controller what is spoken with the controller.
+ * @param slurmds what each of them spoke when it was last heard of; `null` for one of which nothing is known.
+ */
+export function slurmdVersion(controller: Release, slurmds: readonly (Release | null)[]): Release {
+  const oldest = slurmds.reduce<Release>(
+    (least, one) => (one === null || newer(one, least) === one ? least : one),
+    controller,
+  );
+  return newer(oldest, oldestTaken(controller));
 }
 
 function rowOf(release: Release): Row {

@@ -2,17 +2,14 @@
 import {
   decodeBody,
   type Endpoint,
-  type MessageInput,
   RELEASES,
   type Release,
   unixSignalName,
 } from '../../../src/protocol/index.js';
-import { messageType } from '../../../src/protocol/messages/index.js';
 import { NO_VAL } from '../../../src/protocol/sentinels.js';
 import { NO_STEP_ID } from '../../../src/protocol/step-id.js';
-import { exampleOf, settled } from '../../support/description.js';
 import { jobInfoReply, stepInfoReply } from './fan-out-controller.js';
-import { rc, reply } from './replies.js';
+import { buildInfoReply, rc, reply } from './replies.js';
 import { type PeerConnection, type PeerRequest, ScriptedPeer } from './scripted-peer.js';
 
 /** As a daemon is at a moment. */
@@ -120,7 +117,7 @@ export class VersionedPeer implements AsyncDisposable {
       case 'REQUEST_PING':
         return rc(0, details);
       case 'REQUEST_BUILD_INFO':
-        return buildInfo(daemon, release);
+        return buildInfoReply(daemon, release);
       case 'REQUEST_KILL_JOB': {
         const { sjobId, signal } = decodeBody(name, release, body);
         return rc(this.#execute(signal, Number(sjobId)), details);
@@ -184,21 +181,4 @@ function rowOf(release: Release) {
   const row = RELEASES.find((one) => one.release === release);
   if (row === undefined) throw new Error(`no release ${release}`);
   return row;
-}
-
-/** When every daemon of these tests says that it answers, in seconds since 1970. */
-const NOW = 1_700_000_000;
-
-function buildInfo({ release: own, upSeconds = 86_400 }: Daemon, release: Release): Uint8Array {
-  const type = messageType('RESPONSE_BUILD_INFO');
-  const example = exampleOf(type, release) as Record<string, unknown>;
-  const told = {
-    lastUpdate: BigInt(NOW),
-    bootTime: BigInt(NOW - upSeconds),
-    version: `${own}.3`,
-    scronParams: null,
-    schedParams: null,
-  };
-  const record = settled(type, { ...example, ...told }, release) as MessageInput<'RESPONSE_BUILD_INFO'>;
-  return reply('RESPONSE_BUILD_INFO', record, { release });
 }
