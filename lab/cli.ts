@@ -9,8 +9,10 @@ import {
   type LabStatus,
   LabUnavailableError,
   prepare,
+  type RateLimit,
   releaseNames,
   status,
+  type UpOptions,
   up,
 } from './cluster.js';
 import type { LabUser } from './record.js';
@@ -18,7 +20,7 @@ import { findRelease } from './releases.js';
 
 const help = `Runs real, private Slurm clusters on loopback, for live tests. Needs root.
 
-Usage: npm run lab -- COMMAND [RELEASE…] [--dir DIRECTORY]
+Usage: npm run lab -- COMMAND [RELEASE…] [--dir DIRECTORY] [OPTION…]
 
   up       start a cluster and wait until its nodes are idle; prepares its release first
   status   which daemons run, and how the nodes are; exit code 3 if the cluster is not up
@@ -32,6 +34,21 @@ installed on the machine. The others are built with debootstrap as roots in
 \${SLURMWIRE_LAB_CACHE:-/var/cache/slurmwire-lab}/RELEASE, once, from the Debian mirror of the machine's apt sources
 or $SLURMWIRE_LAB_MIRROR; inside such a cluster there are the release's programs, not the machine's.
 Without --dir, a release's cluster is in \${SLURMWIRE_LAB_DIR:-<temporary directory>/slurmwire-lab-<uid>}/RELEASE.
+
+Options of up, for more than the lab's ordinary set-up:
+  --jwt    slurmctld takes tokens too (AuthAltTypes=auth/jwt); "exec --user slurm -- scontrol token username=alice"
+           makes one
+  --auth-slurm
+           credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
+  --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --rate-limit BUCKET/RATE/SECONDS[/USERS]
+           a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
+  --node-release RELEASE
+           slurmds of another release, one that the controller accepts: 20.11 with 22.05, 24.11 with 26.05
+  --configless
+           slurmctld hands out its configuration, and the slurmds take it
+  --stepmgr
+           jobs submitted with --stepmgr manage their own steps (24.11 and newer)
 
 Exit codes: 0, 1 an error, 2 a wrong command line, 3 not up (status) or this machine cannot run the lab
 (up, prepare). With several releases, the worst.
@@ -47,8 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
     if (line.command === 'exec') {
       return attach(line.directory(line.release)).execInherited(line.argv, { user: line.user });
     }
-    const { command, releases, directory } = line;
-    const outcomes = releases.map((release) => commands[command](release, directory(release)));
+    const { command, releases, directory, options } = line;
+    const outcomes = releases.map((release) => commands[command](release, directory(release), options));
     const codes: number[] = [];
     // All are under way; what came of them is told in the order of the releases.
     for (const outcome of await Promise.allSettled(outcomes)) {
@@ -90,9 +107,9 @@ interface Outcome {
 
 /** What can be done to several releases at once. */
 const commands = {
-  async up(release: string, directory: string): Promise<Outcome> {
+  async up(release: string, directory: string, options: UpOptions): Promise<Outcome> {
     const seconds = stopwatch();
-    const cluster = await up({ release, directory, log: logged });
+    const cluster = await up({ ...options, release, directory, log: logged });
     const state = cluster.wasRunning ? 'was up already' : `is up (${seconds()} s)`;
     return { text: `Slurm ${release} ${state}\n${describe(cluster)}`, code: 0 };
   },
@@ -123,13 +140,16 @@ function stopwatch(): () => string {
 }
 
 function describe(cluster: LabCluster): string {
-  const { controller, users, daemons } = cluster;
+  const { controllers, users, daemons } = cluster;
   const shown = [users.alice, users.bob, users.slurm].map(({ name, uid }) => `${name} ${uid}`);
   return table([
     ['slurm.conf', cluster.slurmConf],
-    ['controller', `${controller.host}:${controller.port}`],
-    ['munge socket', cluster.mungeSocket],
-    ['nodes', cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', ')],
+    ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
+    cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
+    [
+      cluster.nodeRelease === cluster.release ? 'nodes' : `nodes ${cluster.nodeRelease}`,
+      cluster.nodes.map(({ name, port }) => `${name} 127.0.0.1:${port}`).join(', '),
+    ],
     ['users', shown.join(', ')],
     [
       'pids',
@@ -173,6 +193,7 @@ type CommandLine =
       readonly command: keyof typeof commands;
       readonly releases: readonly string[];
       readonly directory: (release: string) => string;
+      readonly options: UpOptions;
     };
 
 function readCommandLine(args: readonly string[]): CommandLine {
@@ -192,9 +213,12 @@ function readCommandLine(args: readonly string[]): CommandLine {
   if (dir !== undefined && (releases.length > 1 || command === 'prepare'))
     throw new UsageError('--dir is the directory of one cluster');
   const directory = (release: string) => dir ?? defaultDirectory(release);
+  const options = readOptions(values);
+  const [option] = Object.keys(options);
+  if (option !== undefined && command !== 'up') throw new UsageError(`${command} has no option "${option}"`);
   if (command !== 'exec') {
     const unnamed = command === 'prepare' ? releaseNames : [defaultRelease];
-    return { command, releases: releases.length > 0 ? releases : unnamed, directory };
+    return { command, releases: releases.length > 0 ? releases : unnamed, directory, options };
   }
   const [release = defaultRelease, ...excess] = releases;
   if (excess.length > 0) throw new UsageError(`"${excess[0]}" is one argument too many`);
@@ -204,12 +228,55 @@ function readCommandLine(args: readonly string[]): CommandLine {
   return { command, release, directory, user, argv };
 }
 
+/** What "up" is to start besides the lab's ordinary set-up. */
+function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
+  const {
+    jwt,
+    'auth-slurm': authSlurm,
+    backup,
+    'rate-limit': rateLimit,
+    configless,
+    stepmgr,
+    'node-release': nodeRelease,
+  } = values;
+  return {
+    ...(jwt ? { jwt } : {}),
+    ...(authSlurm ? { authSlurm } : {}),
+    ...(backup ? { backup } : {}),
+    ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
+    ...(configless ? { configless } : {}),
+    ...(stepmgr ? { stepmgr } : {}),
+    ...(nodeRelease === undefined ? {} : { nodeRelease }),
+  };
+}
+
+function readRateLimit(text: string): RateLimit {
+  const numbers = text.split('/').map((part) => (/^[1-9]\d{0,8}$/.test(part) ? Number(part) : Number.NaN));
+  const [bucketSize, refillRate, refillPeriod, tableSize, ...excess] = numbers;
+  const isWhole = bucketSize !== undefined && refillRate !== undefined && refillPeriod !== undefined;
+  if (!isWhole || excess.length > 0 || numbers.some(Number.isNaN)) {
+    throw new UsageError(`--rate-limit is three or four numbers, as in 30/2/1; not "${text}"`);
+  }
+  return { bucketSize, refillRate, refillPeriod, ...(tableSize === undefined ? {} : { tableSize }) };
+}
+
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { help: { type: 'boolean', short: 'h' }, user: { type: 'string' }, dir: { type: 'string' } },
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        user: { type: 'string' },
+        dir: { type: 'string' },
+        jwt: { type: 'boolean' },
+        'auth-slurm': { type: 'boolean' },
+        backup: { type: 'boolean' },
+        'rate-limit': { type: 'string' },
+        configless: { type: 'boolean' },
+        stepmgr: { type: 'boolean' },
+        'node-release': { type: 'string' },
+      },
     });
   } catch (error) {
     throw new UsageError((error as Error).message);

@@ -1,35 +1,42 @@
 import { claimDirectory, defaultDirectory, type LabPaths, labPaths } from './directory.js';
-import { LabCluster, type NodeState } from './lab-cluster.js';
+import { checkFeatures, featuresOf } from './features.js';
+import { LabCluster } from './lab-cluster.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
 import { requireRoot } from './namespace.js';
+import type { NodeState } from './node-states.js';
 import { findMembers, isPaused, isRunning } from './processes.js';
-import { type LabRecord, readRecord } from './record.js';
+import { anchorOf, type LabRecord, readRecord } from './record.js';
 import { ensureRelease } from './release-root.js';
 import { defaultRelease, findRelease } from './releases.js';
 import { type StartOptions, startCluster } from './startup.js';
 import { clearDirectory } from './teardown.js';
 
+export type { LabController } from './daemons.js';
 export { defaultDirectory } from './directory.js';
+export type { ExecOptions, ExecResult } from './exec.js';
+export type { LabFeatures, RateLimit } from './features.js';
 export {
-  type ExecOptions,
-  type ExecResult,
   LabCluster,
-  type NodeState,
   type SubmitOptions,
+  type TokenOptions,
 } from './lab-cluster.js';
 export { LabError, LabReleaseGoneError, LabUnavailableError } from './lab-error.js';
+export type { NodeState } from './node-states.js';
 export type { ProcessRecord } from './processes.js';
 export type { LabUser } from './record.js';
 export { defaultRelease, releaseNames } from './releases.js';
 export type { LabAccount, LabNode } from './slurm-conf.js';
 export type { StartOptions } from './startup.js';
+export type { SwitchOptions } from './switch-release.js';
 export { type DownResult, down } from './teardown.js';
 
 /** What can be chosen about `up`. */
 export interface UpOptions extends StartOptions {
   /** The Slurm release, `22.05` where not given. */
   readonly release?: string;
+  /** Another release for the slurmds, one that `release` accepts; the same where not given. */
+  readonly nodeRelease?: string;
   /** An empty or missing directory for the cluster alone; the release's fixed one where not given. */
   readonly directory?: string;
   /** Whether missing packages may be installed, and a missing root built; yes where not given. */
@@ -45,19 +52,34 @@ export interface UpOptions extends StartOptions {
 export async function up(options: UpOptions = {}): Promise<LabCluster> {
   const { install = true, log = () => {} } = options;
   const release = findRelease(options.release ?? defaultRelease);
-  const root = await ensureRelease(release, { install, log });
+  checkFeatures(options, release.release);
+  const nodeRelease = findRelease(options.nodeRelease ?? release.release);
+  if (nodeRelease !== release && !release.accepts.includes(nodeRelease.release)) {
+    const accepted = release.accepts.join(', ') || 'none';
+    throw new LabError(
+      `a slurmctld ${release.release} takes no slurmds ${nodeRelease.release}; of the lab's other releases: ${accepted}`,
+    );
+  }
+  checkFeatures(options, nodeRelease.release);
+  const programs = {
+    controller: { release: release.release, root: await ensureRelease(release, { install, log }) },
+    nodes: { release: nodeRelease.release, root: await ensureRelease(nodeRelease, { install, log }) },
+  };
   const paths = labPaths(options.directory ?? defaultDirectory(release.release));
   return withLock(paths.mark, lockMs, async () => {
     const running = readRecord(paths);
     if (running && isUp(paths, running)) {
-      if (running.release === release.release) return new LabCluster(paths, running, true);
+      if (running.release === release.release) {
+        refuseOtherFeatures(paths, running, options);
+        return new LabCluster(paths, running, true);
+      }
       throw new LabError(`Slurm ${running.release} is running in ${paths.root}; stop it first`);
     }
     claimDirectory(paths);
     if (await clearDirectory(paths)) log(`cleared what an earlier cluster left in ${paths.root}`);
     for (let attempt = 1; ; attempt++) {
       try {
-        return new LabCluster(paths, await startCluster(paths, release.release, root, options), false);
+        return new LabCluster(paths, await startCluster(paths, programs, options), false);
       } catch (error) {
         await clearDirectory(paths);
         if (!(error instanceof LabPortTakenError) || attempt === 3) throw error;
@@ -65,6 +87,19 @@ export async function up(options: UpOptions = {}): Promise<LabCluster> {
       }
     }
   });
+}
+
+/** A running cluster is taken only if it has what is asked for. */
+function refuseOtherFeatures(paths: LabPaths, running: LabRecord, options: UpOptions): void {
+  const has: Readonly<Record<string, unknown>> = { ...running.features };
+  if (options.nodeRelease !== undefined && options.nodeRelease !== running.nodeRelease) {
+    throw new LabError(`the slurmds in ${paths.root} are of Slurm ${running.nodeRelease}; stop them first`);
+  }
+  const lacking = Object.entries(featuresOf(options)).find(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(has[name]),
+  );
+  if (lacking)
+    throw new LabError(`the cluster in ${paths.root} runs without this ${lacking[0]}; stop it first`);
 }
 
 /** What can be chosen about `prepare`. */
@@ -101,9 +136,9 @@ export async function status(directory: string): Promise<LabStatus> {
     const state = !isRunning(process, paths.mark) ? 'dead' : isPaused(process) ? 'paused' : 'running';
     return { name, pid: process.pid, state } as const;
   });
-  const answers = (name: string) =>
-    daemons.some((daemon) => daemon.name === name && daemon.state === 'running');
-  const canAsk = record && answers('munged') && answers('slurmctld');
+  const answers = (...names: string[]) =>
+    daemons.some(({ name, state }) => names.includes(name) && state === 'running');
+  const canAsk = record && answers('munged', 'sackd') && answers('slurmctld', 'slurmctld2');
   return {
     directory: paths.root,
     running: record !== undefined && isUp(paths, record),
@@ -133,5 +168,6 @@ function isUp(paths: LabPaths, record: LabRecord): boolean {
 }
 
 function isAnchored(paths: LabPaths, record: LabRecord): boolean {
-  return record.anchor !== null && isRunning(record.anchor, paths.mark);
+  const anchor = anchorOf(record);
+  return anchor !== undefined && isRunning(anchor, paths.mark);
 }

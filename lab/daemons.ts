@@ -3,10 +3,10 @@ import { connect, createServer, type NetConnectOpts, type Server } from 'node:ne
 import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
-import { spawnInside } from './namespace.js';
+import { type InsideOptions, spawnInside } from './namespace.js';
 import { isRunning, type ProcessRecord, recordOf, signalProcess } from './processes.js';
-import type { LabRecord } from './record.js';
-import type { LabAccount } from './slurm-conf.js';
+import { anchorOf, type LabRecord } from './record.js';
+import { backupHost, type LabAccount, labHostName } from './slurm-conf.js';
 import { waitUntil } from './wait.js';
 
 /** A daemon that was just started. */
@@ -17,14 +17,18 @@ export interface StartedDaemon {
 }
 
 /**
- * Starts a daemon by its name: `munged`, `slurmctld`, or a node's for its slurmd. It outlives this process.
+ * Starts a daemon by its name: `munged`, `sackd`, `slurmctld`, `slurmctld2`, or a node's for its slurmd. It outlives this process.
  */
 export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): StartedDaemon {
-  const { argv, account } = commandOf(name, paths, lab);
+  const { argv, ...how } = commandOf(name, paths, lab);
   const log = openSync(outputFile(name, paths), 'a', 0o644);
   let child: ReturnType<typeof spawnInside>;
   try {
-    child = spawnInside(paths, lab.anchor, argv, { account, detached: true, stdio: ['ignore', log, log] });
+    child = spawnInside(paths, anchorOf(lab, name), argv, {
+      ...how,
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
   } finally {
     closeSync(log);
   }
@@ -41,6 +45,14 @@ export function startDaemon(name: string, paths: LabPaths, lab: LabRecord): Star
   const record = child.pid === undefined ? undefined : recordOf(child.pid);
   if (!record) throw new LabError(`${name} could not be started`);
   return { record, ended };
+}
+
+/** Ends one daemon at once (SIGKILL); `false` if it is gone already. */
+export async function killDaemon(name: string, record: ProcessRecord, mark: string): Promise<boolean> {
+  if (!signalProcess(record, mark, 'SIGKILL')) return false;
+  const gone = () => !isRunning(record, mark);
+  await waitUntil(`${name} to be gone`, gone, { timeoutMs: 5_000, intervalMs: 5 });
+  return true;
 }
 
 /** Ends one daemon: SIGTERM, then SIGKILL if it will not. Nothing happens if it is gone already. */
@@ -61,8 +73,11 @@ export async function daemonReady(
   signal: AbortSignal,
 ): Promise<void> {
   if (name === 'munged') await accepts(name, { path: paths.mungeSocket }, signal);
-  const port = name === 'slurmctld' ? lab.controllerPort : lab.nodes.find((node) => node.name === name)?.port;
-  if (port !== undefined) await accepts(name, { host: '127.0.0.1', port }, signal);
+  if (name === 'sackd') await accepts(name, { path: paths.sackSocket }, signal);
+  const controller = controllersOf(lab).find((one) => one.daemon === name);
+  const node = lab.nodes.find((one) => one.name === name);
+  if (controller) await accepts(name, { host: controller.host, port: controller.port }, signal);
+  if (node) await accepts(name, { host: '127.0.0.1', port: node.port }, signal);
 }
 
 /**
@@ -121,14 +136,39 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * Where a daemon's stderr goes. munged logs there and nowhere else. Slurm's daemons write a log file besides,
+ * Where a daemon's stderr goes. munged and sackd log there and nowhere else. Slurm's daemons write a log file besides,
  * and into stderr the same again, with what went wrong before they knew their log file.
  */
 function outputFile(name: string, paths: LabPaths): string {
-  return join(paths.log, name === 'munged' ? `${name}.log` : `${name}.stderr`);
+  return join(paths.log, name === 'munged' || name === 'sackd' ? `${name}.log` : `${name}.stderr`);
 }
 
-function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: string[]; account: LabAccount } {
+/** A slurmctld of the cluster. */
+export interface LabController {
+  /** Its daemon's name. */
+  readonly daemon: 'slurmctld' | 'slurmctld2';
+  /** Its name in slurm.conf. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The controllers, in slurm.conf's order. */
+export function controllersOf({ controllerPort: port, features }: LabRecord): LabController[] {
+  const { name, address: host } = backupHost;
+  const primary: LabController = { daemon: 'slurmctld', name: labHostName, host: '127.0.0.1', port };
+  return features.backup ? [primary, { daemon: 'slurmctld2', name, host, port }] : [primary];
+}
+
+/** How a daemon is started. */
+interface DaemonCommand {
+  readonly argv: string[];
+  readonly account: LabAccount;
+  readonly host?: InsideOptions['host'];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+function commandOf(name: string, paths: LabPaths, lab: LabRecord): DaemonCommand {
   // All in the foreground: the pid we start is the daemon's, and its end is an event.
   if (name === 'munged') {
     const argv = [
@@ -139,14 +179,26 @@ function commandOf(name: string, paths: LabPaths, lab: LabRecord): { argv: strin
     ];
     return { argv, account: lab.mungeAccount };
   }
+  if (name === 'sackd') {
+    return { argv: ['sackd', '-D', '-f', paths.slurmConf], account: lab.users.slurm };
+  }
   if (name === 'slurmctld') {
     return { argv: ['slurmctld', '-D', '-f', paths.slurmConf], account: lab.users.slurm };
+  }
+  if (name === 'slurmctld2' && lab.features.backup) {
+    const argv = ['slurmctld', '-D', '-f', paths.slurmConf, '-L', join(paths.log, `${name}.log`)];
+    // A controller finds itself in slurm.conf by its host's name, and ends the one whose pid file it finds.
+    const host = { name: backupHost.name, run: paths.backupRun };
+    return { argv, account: lab.users.slurm, host };
   }
   const node = lab.nodes.find((one) => one.name === name);
   if (node === undefined) throw new LabError(`the cluster has no daemon "${name}"`);
   const itself = node.dynamic ? ['-Z', '--conf', `Port=${node.port} CPUs=16 RealMemory=16000`] : [];
-  const argv = ['slurmd', '-D', '-N', name, ...itself, '-f', paths.slurmConf];
-  return { argv, account: lab.users.root };
+  const argv = ['slurmd', '-D', '-N', name, ...itself];
+  const account = lab.users.root;
+  if (!lab.features.configless) return { argv: [...argv, '-f', paths.slurmConf], account };
+  const server = ['--conf-server', `127.0.0.1:${lab.controllerPort}`];
+  return { argv: [...argv, ...server], account, env: { SLURM_CONF: undefined } };
 }
 
 async function accepts(name: string, address: NetConnectOpts, signal: AbortSignal): Promise<void> {

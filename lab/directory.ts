@@ -22,10 +22,19 @@ export interface LabPaths {
   readonly etc: string;
   readonly munge: string;
   readonly mungeSocket: string;
+  /** The key that JSON web tokens are signed with. */
+  readonly jwtKey: string;
+  /** The key of auth/slurm: the daemons look for it beside slurm.conf. */
+  readonly slurmKey: string;
+  /** What is `/run/slurm` inside, where the daemons' own sockets are. */
+  readonly runSlurm: string;
+  readonly sackSocket: string;
   readonly state: string;
   readonly spool: string;
   readonly log: string;
   readonly run: string;
+  /** What `run` is to the second slurmctld. */
+  readonly backupRun: string;
   /** World-writable: where commands and jobs run and leave their output. */
   readonly work: string;
   /** The name of the mark, which tells this cluster's processes from all others. */
@@ -43,6 +52,7 @@ export function labPaths(directory: string): LabPaths {
   const root = canonical(resolve(directory));
   const munge = join(root, 'munge');
   const etc = join(root, 'etc');
+  const runSlurm = join(root, 'run-slurm');
   return {
     root,
     record: join(root, 'lab.json'),
@@ -50,10 +60,15 @@ export function labPaths(directory: string): LabPaths {
     etc,
     munge,
     mungeSocket: join(munge, 'munge.socket'),
+    jwtKey: join(etc, 'jwt_hs256.key'),
+    slurmKey: join(etc, 'slurm.key'),
+    runSlurm,
+    sackSocket: join(runSlurm, 'sack.socket'),
     state: join(root, 'state'),
     spool: join(root, 'spool'),
     log: join(root, 'log'),
     run: join(root, 'run'),
+    backupRun: join(root, 'backup-run'),
     work: join(root, 'work'),
     mark: `slurmwire-lab-${createHash('sha256').update(root).digest('hex').slice(0, 24)}`,
   };

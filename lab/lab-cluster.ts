@@ -1,32 +1,24 @@
-import { constants } from 'node:os';
-import { daemonReady, startDaemon, stopDaemon, whileAlive } from './daemons.js';
+import {
+  controllersOf,
+  daemonReady,
+  killDaemon,
+  type LabController,
+  startDaemon,
+  stopDaemon,
+  whileAlive,
+} from './daemons.js';
 import type { LabPaths } from './directory.js';
+import { type ExecOptions, type ExecResult, execInside, exitCode } from './exec.js';
 import { LabError } from './lab-error.js';
+import { lockMs, withLock } from './lock.js';
 import { spawnInside } from './namespace.js';
+import { type NodeState, nodeStates } from './node-states.js';
 import { isPaused, isRunning, type ProcessRecord, signalProcess } from './processes.js';
-import { type LabRecord, type LabUser, writeRecord } from './record.js';
+import { anchorOf, type LabRecord, type LabUser, writeRecord } from './record.js';
 import type { LabAccount, LabNode } from './slurm-conf.js';
+import { type SwitchOptions, switchRelease } from './switch-release.js';
 import { down } from './teardown.js';
 import { waitUntil } from './wait.js';
-
-/** How a command runs inside a cluster. */
-export interface ExecOptions {
-  readonly user: LabUser;
-  /** Its standard input; empty where not given. */
-  readonly input?: string;
-  /** After it the command is killed (not what it started) and the call fails; 60 s where not given. */
-  readonly timeoutMs?: number;
-  /** Added to the cluster's environment; nothing of the caller's gets in otherwise. */
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** How a command ended. */
-export interface ExecResult {
-  /** Its exit code; 128 and the signal's number where a signal ended it. */
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** How a batch script is submitted. */
 export interface SubmitOptions {
@@ -35,24 +27,28 @@ export interface SubmitOptions {
   readonly sbatchArgs?: readonly string[];
 }
 
-/** A node and its state in sinfo's words. */
-export interface NodeState {
-  readonly name: string;
-  readonly state: string;
+/** How a token is made. */
+export interface TokenOptions {
+  /** How long it is good for; 1800 s where not given, as Slurm has it. */
+  readonly lifespanSeconds?: number;
 }
 
 /** A running cluster. */
 export class LabCluster {
-  readonly release: string;
   readonly directory: string;
   /** Path of slurm.conf. */
   readonly slurmConf: string;
-  /** Where slurmctld listens. */
+  /** All controllers, the first of slurm.conf first: two with `backup`. */
+  readonly controllers: readonly LabController[];
+  /** Where slurmctld listens; the first, where there are two. */
   readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
+  /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
+  readonly sackSocket: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
-  /** Holds `slurmctld.log`, `munged.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
+  /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
   readonly logDirectory: string;
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   readonly nodes: readonly LabNode[];
@@ -63,11 +59,12 @@ export class LabCluster {
 
   /** For `up` and `attach`. */
   constructor(paths: LabPaths, record: LabRecord, wasRunning: boolean) {
-    this.release = record.release;
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
     this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
+    this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;
@@ -77,7 +74,17 @@ export class LabCluster {
     this.#record = record;
   }
 
-  /** The daemons' processes by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** The release of the controllers, and of the commands that `exec` runs. */
+  get release(): string {
+    return this.#record.release;
+  }
+
+  /** The release of the slurmds. */
+  get nodeRelease(): string {
+    return this.#record.nodeRelease;
+  }
+
+  /** The daemons' processes by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   get daemons(): Readonly<Record<string, ProcessRecord>> {
     return this.#record.daemons;
   }
@@ -88,7 +95,7 @@ export class LabCluster {
    * the command cannot be started or does not end in time.
    */
   exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    return collect(this.#paths, this.#record, argv, options);
+    return execInside(this.#paths, this.#record, argv, options);
   }
 
   /**
@@ -96,7 +103,7 @@ export class LabCluster {
    */
   async execInherited(argv: readonly string[], options: { readonly user: LabUser }): Promise<number> {
     const { TERM } = process.env;
-    const child = spawnInside(this.#paths, this.#record.anchor, argv, {
+    const child = spawnInside(this.#paths, anchorOf(this.#record), argv, {
       account: this.users[options.user],
       env: TERM ? { TERM } : {},
       stdio: 'inherit',
@@ -116,19 +123,8 @@ export class LabCluster {
   }
 
   /** What sinfo says of each node: `idle`, `mix`, `down*`. */
-  async nodeStates(): Promise<NodeState[]> {
-    const { code, stdout, stderr } = await this.exec(['sinfo', '--noheader', '--Node', '--format=%N %t'], {
-      user: 'slurm',
-      timeoutMs: 15_000,
-    });
-    if (code !== 0) throw new LabError(`sinfo failed (exit code ${code}): ${stderr.trim()}`);
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [name = '', state = ''] = line.split(' ');
-        return { name, state };
-      });
+  nodeStates(): Promise<NodeState[]> {
+    return nodeStates(this.#paths, this.#record);
   }
 
   /** Submits a batch script (`#!/bin/sh` where it has no first line of its own) and returns the job's id. */
@@ -142,6 +138,17 @@ export class LabCluster {
     const jobId = /^(\d+)/.exec(stdout)?.[1];
     if (code !== 0 || !jobId) throw new LabError(`sbatch failed (exit code ${code}): ${stderr.trim()}`);
     return Number(jobId);
+  }
+
+  /** A JSON web token in a user's name, made by slurmctld; for clusters with `jwt`. */
+  async token(user: LabUser, { lifespanSeconds = 1_800 }: TokenOptions = {}): Promise<string> {
+    if (!this.#record.features.jwt) throw new LabError('the cluster takes no tokens: start it with jwt');
+    const argv = ['scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`];
+    const { code, stdout } = await this.exec(argv, { user: 'slurm' });
+    const token = /^SLURM_JWT=(\S+)/m.exec(stdout)?.[1];
+    // Neither output nor errors are shown: a token may be in them.
+    if (code !== 0 || !token) throw new LabError(`scontrol made no token (exit code ${code})`);
+    return token;
   }
 
   /**
@@ -177,6 +184,12 @@ export class LabCluster {
     await stopDaemon(name, this.#daemon(name), this.#paths.mark);
   }
 
+  /** Ends a daemon at once (SIGKILL): it tells nobody, and saves nothing. */
+  async killDaemon(name: string): Promise<void> {
+    const killed = await killDaemon(name, this.#daemon(name), this.#paths.mark);
+    if (!killed) throw new LabError(`${name} is not running`);
+  }
+
   /**
    * Starts a daemon that was stopped or died, and waits until it takes connections. A slurmd registers a moment
    * later: wait for its node.
@@ -187,6 +200,20 @@ export class LabCluster {
     this.#record = { ...this.#record, daemons: { ...this.#record.daemons, [name]: daemon.record } };
     writeRecord(this.#paths, this.#record);
     await whileAlive([daemon], (signal) => daemonReady(name, this.#paths, this.#record, signal));
+  }
+
+  /**
+   * Replaces slurmctld and slurmds by another release's, on the same ports and with the same slurm.conf, and waits
+   * until the nodes are there; munged or sackd stays. From 20.11 to 22.05 and from 24.11 to 26.05 jobs go on; any
+   * other way they are ended and forgotten, for no state of so far away is read.
+   */
+  async switchRelease(release: string, options: SwitchOptions = {}): Promise<void> {
+    const note = (record: LabRecord) => {
+      this.#record = record;
+    };
+    await withLock(this.#paths.mark, lockMs, () =>
+      switchRelease(this.#paths, this.#record, release, { ...options, note }),
+    );
   }
 
   /** Stops a daemon from running (SIGSTOP): connections to it open, and nothing answers. */
@@ -237,46 +264,4 @@ export class LabCluster {
     if (!record) throw new LabError(`the cluster has no daemon "${name}"`);
     return record;
   }
-}
-
-async function collect(
-  paths: LabPaths,
-  record: LabRecord,
-  argv: readonly string[],
-  options: ExecOptions,
-): Promise<ExecResult> {
-  const { user, input = '', timeoutMs = 60_000, env = {} } = options;
-  const child = spawnInside(paths, record.anchor, argv, { account: record.users[user], env, stdio: 'pipe' });
-  const { stdin, stdout, stderr } = child;
-  if (!stdin || !stdout || !stderr) throw new LabError(`${argv[0]} was started without its pipes`);
-  const output = { stdout: '', stderr: '' };
-  stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    output.stdout += chunk;
-  });
-  stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    output.stderr += chunk;
-  });
-  stdin.on('error', () => {}); // a command need not read its input
-  stdin.end(input);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      // What the command started may hold the pipes open for good.
-      for (const pipe of [stdin, stdout, stderr]) pipe.destroy();
-      reject(new LabError(`"${argv.join(' ')}" did not end within ${timeoutMs} ms`));
-    }, timeoutMs);
-  });
-  try {
-    return { code: await Promise.race([exitCode(child), late]), ...output };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function exitCode(child: ReturnType<typeof spawnInside>): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
-  });
 }

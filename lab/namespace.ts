@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
@@ -14,7 +14,7 @@ import {
 } from './slurm-conf.js';
 
 /**
- * Makes the namespaces of a cluster (mounts and host name) and returns the process that holds them open.
+ * Makes namespaces of a cluster (mounts and host name) for a release's programs and returns the process that holds them open.
  *
  * In them `/etc/passwd`, `group` and `hosts` are the cluster's own, and the mark is mounted; where the release
  * has a root directory of its own, its programs take the place of the machine's. The machine sees none of it,
@@ -22,6 +22,7 @@ import {
  */
 export async function createNamespace(
   paths: LabPaths,
+  release: string,
   root: string,
   nodes: readonly LabNode[],
 ): Promise<ProcessRecord> {
@@ -35,8 +36,12 @@ export async function createNamespace(
     group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
     hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
   };
+  // Each release's own: the system accounts differ, and the files stay mounted.
+  const etc = join(paths.etc, release);
+  mkdirSync(etc);
+  chmodSync(etc, 0o755);
   for (const [name, text] of Object.entries(texts)) {
-    const file = join(paths.etc, name);
+    const file = join(etc, name);
     writeFileSync(file, text);
     chmodSync(file, 0o644);
   }
@@ -47,6 +52,7 @@ export async function createNamespace(
     'echo "$hostname" > /proc/sys/kernel/hostname',
     'mount -t tmpfs -o size=4k,mode=755 "$mark" "$mark_point"',
     ...(root === '/' ? useMachine : useRelease),
+    ...useRunSlurm,
     'echo ready',
     'exec sleep infinity > /dev/null 2>&1',
   ];
@@ -55,7 +61,7 @@ export async function createNamespace(
     [
       ...['--mount', '--uts', '--propagation', 'private', '--'],
       ...['sh', '-c', script.join('\n'), 'lab', labHostName, paths.mark, markPoint],
-      ...[paths.etc, paths.root, root],
+      ...[etc, paths.root, root],
     ],
     { cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: searchPath } },
   );
@@ -121,12 +127,26 @@ const useRelease = [
   'rmdir /.machine "$new"',
 ];
 
+/**
+ * The cluster's own `/run/slurm`, which can be reached from outside too. The machine's `/run` is covered for it:
+ * nothing is left there.
+ */
+const useRunSlurm = [
+  'if [ "$release" = / ]; then mount -t tmpfs -o mode=755 slurmwire-lab-run /run; mkdir /run/lock; fi',
+  // Who has no configuration yet looks for munged where the packages have it.
+  'mkdir /run/slurm /run/munge',
+  'ln -s "$cluster/munge/munge.socket" /run/munge/munge.socket.2',
+  'mount --bind "$cluster/run-slurm" /run/slurm',
+];
+
 /** How a program is started inside a cluster. */
 export interface InsideOptions {
   /** Who runs it; without, root as it is. */
   readonly account?: LabAccount;
-  /** Added to the environment, which is otherwise the cluster's own: nothing of the caller's gets in. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Makes it another host of the cluster: by its name, and by a directory of its own for the pid files. */
+  readonly host?: { readonly name: string; readonly run: string } | undefined;
+  /** Added to the environment, or taken out of it; otherwise it is the cluster's own: nothing of the caller's gets in. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdio: NonNullable<SpawnOptions['stdio']>;
   /** Whether it outlives this process, in a session of its own. */
   readonly detached?: boolean;
@@ -138,19 +158,23 @@ export interface InsideOptions {
  */
 export function spawnInside(
   paths: LabPaths,
-  anchor: ProcessRecord | null,
+  anchor: ProcessRecord | undefined,
   argv: readonly string[],
   options: InsideOptions,
 ): ChildProcess {
   if (!anchor || !isRunning(anchor, paths.mark)) throw new LabError(`no cluster is running in ${paths.root}`);
-  const { account, env, stdio, detached = false } = options;
+  const { account, host, env, stdio, detached = false } = options;
   const isRoot = !account || account.uid === 0;
   const name = account?.name ?? 'root';
+  const move = (name: string, run: string) => [
+    ...['unshare', '--mount', '--uts', '--', 'sh', '-c', moveToHost, 'lab', name, run, paths.run],
+  ];
   const become = ['setpriv', `--reuid=${account?.uid}`, `--regid=${account?.gid}`, '--init-groups', '--'];
   return spawn(
     'nsenter',
     [
       ...[`--target=${anchor.pid}`, '--mount', '--uts', '--'],
+      ...(host === undefined ? [] : move(host.name, host.run)),
       ...(isRoot ? [] : become),
       // Not nsenter's --wd: a directory opened outside has no path inside.
       ...['env', `--chdir=${paths.work}`, '--', ...argv],
@@ -172,6 +196,9 @@ export function spawnInside(
     },
   );
 }
+
+const moveToHost =
+  'set -e; echo "$1" > /proc/sys/kernel/hostname; mount --bind "$2" "$3"; shift 3; exec "$@"';
 
 /**
  * Where the mark is mounted: a directory that nothing here needs and that nobody can remove. One below the

@@ -88,17 +88,22 @@ export async function stopMembers(mark: string, daemons: readonly ProcessRecord[
   const deadline = Date.now() + graceMs;
   const mayBePolite = () => Date.now() < deadline && daemons.some((daemon) => isRunning(daemon, mark));
   await waitUntil('the daemons to end', () => !mayBePolite(), { timeoutMs: graceMs + 1_000, intervalMs: 20 });
+  await endMembers(mark, () => true);
+  return atFirst.length;
+}
+
+/** Kills those processes of the cluster with this mark, and waits until they are gone. */
+export async function endMembers(mark: string, isMeant: (member: ClusterProcess) => boolean): Promise<void> {
   await waitUntil(
     'the killed processes to be gone',
     () => {
       // Looked for anew each time: a process may have forked while its siblings were being killed.
-      const left = findMembers(mark);
+      const left = findMembers(mark).filter(isMeant);
       for (const member of left) signalProcess(member, mark, 'SIGKILL');
       return left.length === 0;
     },
     { timeoutMs: killMs, intervalMs: 20 },
   );
-  return atFirst.length;
 }
 
 function hasMark(pid: number, mark: string): boolean {

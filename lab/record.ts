@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { LabPaths } from './directory.js';
+import type { LabFeatures } from './features.js';
 import { LabError } from './lab-error.js';
 import type { ProcessRecord } from './processes.js';
 import type { LabAccount, LabNode } from './slurm-conf.js';
@@ -10,19 +11,32 @@ export type LabUser = 'alice' | 'bob' | 'slurm' | 'root';
 /** What `lab.json` says about a cluster. */
 export interface LabRecord {
   /** Grows when the meaning of the file changes. */
-  readonly format: 1;
+  readonly format: 2;
+  /** The release of the controllers, and of the commands that are run. */
   readonly release: string;
+  /** The release of the slurmds. */
+  readonly nodeRelease: string;
+  /** The release munged or sackd was started with. */
+  readonly authRelease: string;
   /** `starting` until all nodes were idle: what a crashed `up` leaves behind. */
   readonly state: 'starting' | 'up';
   readonly controllerPort: number;
+  readonly features: LabFeatures;
   readonly nodes: readonly LabNode[];
   readonly users: Readonly<Record<LabUser, LabAccount>>;
   /** The account munged runs under. */
   readonly mungeAccount: LabAccount;
-  /** The process that holds the namespaces open; it does nothing else. */
-  readonly anchor: ProcessRecord | null;
-  /** The daemons by name: `munged`, `slurmctld`, and each slurmd by its node's. */
+  /** By release, the process that holds its namespaces open; it does nothing else. */
+  readonly anchors: Readonly<Record<string, ProcessRecord>>;
+  /** The daemons by name: `munged` or `sackd`, `slurmctld`, `slurmctld2`, and each slurmd by its node's. */
   readonly daemons: Readonly<Record<string, ProcessRecord>>;
+}
+
+/** The process in whose namespaces a daemon of that name lives; without a name, commands. */
+export function anchorOf(record: LabRecord, daemon?: string): ProcessRecord | undefined {
+  const { release, nodeRelease, authRelease, anchors, nodes } = record;
+  if (daemon === 'munged' || daemon === 'sackd') return anchors[authRelease];
+  return anchors[nodes.some(({ name }) => name === daemon) ? nodeRelease : release];
 }
 
 /** Reads a cluster's record; nothing where there is none. */
@@ -36,7 +50,7 @@ export function readRecord(paths: LabPaths): LabRecord | undefined {
   }
   try {
     const record = JSON.parse(text) as LabRecord;
-    if (record.format === 1) return record;
+    if (record.format === 2) return record;
   } catch {
     // Said below, as for another format.
   }

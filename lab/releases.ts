@@ -12,6 +12,8 @@ export interface LabRelease {
    */
   readonly suites: readonly string[] | null;
   readonly packages: readonly LabPackage[];
+  /** The lab's older releases whose slurmds its slurmctld takes, and whose saved state it reads. */
+  readonly accepts: readonly string[];
 }
 
 /** A Debian package and what its version has to begin with to count as this release. */
@@ -29,25 +31,37 @@ const releases: readonly LabRelease[] = [
     debian: { version: '11', name: 'bullseye' },
     suites: ['bullseye'],
     packages: [...slurmPackages('20.11.'), ...libslurmPackages('20.11.')],
+    accepts: [],
   },
   {
     release: '22.05',
     debian: { version: '12', name: 'bookworm' },
     suites: null,
-    packages: slurmPackages('22.05.'),
+    packages: [...slurmPackages('22.05.'), ...authPackages('22.05.', ['slurm-wlm-jwt-plugin'])],
+    accepts: ['20.11'],
   },
   {
     release: '24.11',
     debian: { version: '13', name: 'trixie' },
     suites: ['trixie'],
-    packages: [...slurmPackages('24.11.'), ...libslurmPackages('24.11.')],
+    packages: [
+      ...slurmPackages('24.11.'),
+      ...libslurmPackages('24.11.'),
+      ...authPackages('24.11.', ['slurm-wlm-jwt-plugin', 'sackd']),
+    ],
+    accepts: [],
   },
   {
     release: '26.05',
     debian: { version: '14', name: 'forky' },
     // Neither is released: forky may fall behind for a while, sid runs ahead, and both move on some day.
     suites: ['forky', 'sid'],
-    packages: [...slurmPackages('26.05.'), ...libslurmPackages('26.05.')],
+    packages: [
+      ...slurmPackages('26.05.'),
+      ...libslurmPackages('26.05.'),
+      ...authPackages('26.05.', ['slurm-wlm-jwt-plugin', 'sackd']),
+    ],
+    accepts: ['24.11'],
   },
 ];
 
@@ -68,6 +82,11 @@ function slurmPackages(versionPrefix: string): LabPackage[] {
     { name: 'slurm-client', versionPrefix },
     { name: 'munge', versionPrefix: '' },
   ];
+}
+
+/** What other credentials than MUNGE's take: auth/jwt is in slurmctld's own package in 20.11, auth/slurm from 24.11 on. */
+function authPackages(versionPrefix: string, packages: readonly string[]): LabPackage[] {
+  return packages.map((name) => ({ name, versionPrefix }));
 }
 
 /** What it takes to link a C program to a release's libslurm, the compiler aside: a root of its own has it, the machine gets it for tests. */

@@ -16,6 +16,9 @@ export interface LabAccount {
 /** The host name every process of the cluster sees (its own UTS namespace). */
 export const labHostName = 'lab';
 
+/** The host name and address of the second slurmctld. */
+export const backupHost = { name: 'lab2', address: '127.0.0.2' };
+
 /** The ordinary users that exist inside the cluster only. */
 export const ordinaryUsers: readonly LabAccount[] = [
   { name: 'alice', uid: 2001, gid: 2001 },
@@ -33,6 +36,8 @@ export interface SlurmConfInput {
   readonly spoolDirectory: string;
   readonly logDirectory: string;
   readonly runDirectory: string;
+  /** Whether there is a second slurmctld. */
+  readonly backup: boolean;
   /** Parameters set on top of the lab's own, `{ MessageTimeout: '3' }`. */
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -92,6 +97,8 @@ export function slurmConf(input: SlurmConfInput): string {
   const names = fixed.length < input.nodes.length ? 'ALL' : fixed.map(({ name }) => name).join(',');
   const partition = `PartitionName=main Nodes=${names} Default=YES MaxTime=INFINITE State=UP`;
   const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+  // The second of its name: the order is that of the controllers.
+  if (input.backup) lines.push(`SlurmctldHost=${backupHost.name}(${backupHost.address})`);
   return [...lines, ...nodes, partition, ''].join('\n');
 }
 
@@ -126,7 +133,8 @@ export function groupWithOrdinaryUsers(group: string): string {
 
 /** The machine's hosts file, with the cluster's host and nodes on loopback before anything else. */
 export function hostsWithCluster(hosts: string, nodes: readonly LabNode[]): string {
-  return `127.0.0.1 ${[labHostName, ...nodes.map(({ name }) => name)].join(' ')}\n${hosts}`;
+  const own = [labHostName, ...nodes.map(({ name }) => name)].join(' ');
+  return `127.0.0.1 ${own}\n${backupHost.address} ${backupHost.name}\n${hosts}`;
 }
 
 /** The account of that name in a passwd text. */

@@ -3,7 +3,16 @@
  *
  * @module
  */
-export { loadMunge, type MungeOptions, munge } from './auth/index.js';
+export {
+  defaultMunge,
+  loadMunge,
+  type MungeAuthenticator,
+  type MungeOptions,
+  type MungeSocketOptions,
+  type MungeVia,
+  munge,
+  mungeSocket,
+} from './auth/index.js';
 export { type LoadSlurmConfigOptions, loadSlurmConfig, type SlurmConfig } from './config/index.js';
 export type { AuthSection } from './protocol/auth-section.js';
 export type { Authenticator, CallContext, VerifiedCredential } from './protocol/authenticator.js';

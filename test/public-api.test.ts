@@ -20,10 +20,12 @@ test("'.'", () => {
     'SlurmTimeoutError',
     'SlurmUsageError',
     'connect',
+    'defaultMunge',
     'isSlurmError',
     'loadMunge',
     'loadSlurmConfig',
     'munge',
+    'mungeSocket',
     'tcpTransport',
   ]);
 });

@@ -1,11 +1,11 @@
 import { onAbort, untilAborted } from '../protocol/on-abort.js';
 
 /**
- * A limit on how many blocking native calls run at a time, with a fair queue before it.
+ * A limit on how many calls to munged run at a time, with a fair queue before it.
  *
- * Koffi runs asynchronous calls on libuv's pool (4 threads unless UV_THREADPOOL_SIZE says otherwise), which file
+ * For native calls: koffi runs asynchronous calls on libuv's pool (4 threads unless UV_THREADPOOL_SIZE says otherwise), which file
  * system and name lookups use too. A munged that hangs keeps a call for 10 s; without a limit, four such calls
- * would stop all of them.
+ * would stop all of them. For its socket: munged has two threads by default, so more connections would only fill its backlog.
  */
 export class CallSlots {
   /** How many calls may run at a time. */

@@ -25,6 +25,8 @@ export const EMUNGE_SUCCESS = 0;
 
 /** Numbers the code needs by name; every other error is looked up in {@link EMUNGE_ERRORS}. */
 export const EMUNGE = {
+  BAD_ARG: 2,
+  BAD_LENGTH: 3,
   NO_MEMORY: 5,
   SOCKET: 6,
   BAD_CRED: 8,
@@ -44,7 +46,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: "Look into munged's log (usually /var/log/munge/munged.log or the journal of munge.service).",
   },
   {
-    number: 2,
+    number: EMUNGE.BAD_ARG,
     code: 'EMUNGE_BAD_ARG',
     errno: 'EINVAL',
     retryable: false,
@@ -52,7 +54,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Check the options given to munge(); an empty credential is refused in this way too.',
   },
   {
-    number: 3,
+    number: EMUNGE.BAD_LENGTH,
     code: 'EMUNGE_BAD_LENGTH',
     errno: 'EMSGSIZE',
     retryable: false,
@@ -198,7 +200,7 @@ export function emungeEntry(number: number): EmungeEntry {
 }
 
 /** Why munged could not be reached: the kinds of `EMUNGE_SOCKET`, as `reason` of the error. */
-export type SocketReason = 'no-socket' | 'no-permission' | 'not-running' | 'busy' | 'hung';
+export type SocketReason = 'no-socket' | 'no-permission' | 'not-running' | 'busy' | 'hung' | 'not-munged';
 
 /** What each kind of `EMUNGE_SOCKET` means. `summary` and `hint` are preceded by the socket's path. */
 export const SOCKET_REASONS: Readonly<
@@ -236,5 +238,11 @@ export const SOCKET_REASONS: Readonly<
     retryable: true,
     summary: 'munged took the request and does not answer',
     hint: 'munged is stopped or overloaded: look at its state and its log, and restart it (systemctl restart munge).',
+  },
+  'not-munged': {
+    errno: 'EPROTO',
+    retryable: false,
+    summary: "What listens on munged's socket does not speak munged's protocol",
+    hint: 'Is the path right (option `socket`, AuthInfo=socket=… in slurm.conf)? munged 0.5.8 to 0.5.18 are known to be understood.',
   },
 };

@@ -1,3 +1,7 @@
 /** Credentials: ways to prove who you are to a Slurm daemon. */
-export { type MungeOptions, munge } from './munge.js';
+export { defaultMunge } from './default-munge.js';
+export { munge } from './munge.js';
+export type { MungeAuthenticator, MungeVia } from './munge-authenticator.js';
 export { loadMunge } from './munge-library.js';
+export type { MungeOptions, MungeSocketOptions } from './munge-options.js';
+export { mungeSocket } from './munge-socket.js';

@@ -12,6 +12,13 @@
  */
 import type { KoffiFunc, LibraryHandle } from 'koffi';
 import { EMUNGE, EMUNGE_SUCCESS } from './emunge.js';
+import type {
+  CredentialTimes,
+  DecodedCredential,
+  MungeCallPort,
+  MungeResult,
+  MungeSettings,
+} from './munge-way.js';
 
 type Koffi = typeof import('koffi');
 
@@ -21,47 +28,11 @@ type Pointer = bigint | null;
 /** `munge_opt_t`: the ones used here. */
 const OPT = { TTL: 4, ENCODE_TIME: 6, DECODE_TIME: 7, SOCKET: 8, UID_RESTRICTION: 9 } as const;
 
-/** What a call sets in its context; `null` leaves MUNGE's default. */
-export interface MungeSettings {
-  readonly socket: string | null;
-  /** Seconds. */
-  readonly ttl: number | null;
-  readonly restrictUid: number | null;
-}
-
-/** What a call brings back. */
-export interface MungeResult<Value> {
-  /** MUNGE's error number, 0 for success. */
-  readonly error: number;
-  /** What libmunge has to say about the error, if anything. */
-  readonly text: string | null;
-  /** Path of munged's socket, as libmunge used it. */
-  readonly socket: string;
-  /** What was asked for; null when there is none. */
-  readonly value: Value | null;
-  /** The times in a decoded credential, also in one that is refused for them; null when it could not be read. */
-  readonly times: CredentialTimes | null;
-}
-
-/** When a credential was made and decoded, each by the clock of the host that did it. */
-export interface CredentialTimes {
-  /** Seconds the credential lives. */
-  readonly ttl: number;
-  /** Seconds since 1970. */
-  readonly encoded: number;
-  /** Seconds since 1970. */
-  readonly decoded: number;
-}
-
-/** What munged says about a credential. */
-export interface DecodedCredential {
-  readonly uid: number;
-  readonly gid: number;
-  readonly payload: Uint8Array;
-}
+/** A result with nothing in it but who speaks. libmunge says only in words what became of the socket. */
+const UNHEARD = { text: null, speaker: 'libmunge', socketErrno: null, value: null, times: null } as const;
 
 /** libmunge, loaded, with the blocking calls moved off the event loop. */
-export class MungeCalls {
+export class MungeCalls implements MungeCallPort {
   readonly #koffi: Koffi;
   readonly #contextCreate: () => Pointer;
   readonly #contextDestroy: (context: Pointer) => void;
@@ -125,7 +96,7 @@ export class MungeCalls {
       );
       const text = this.#errorText(context, error);
       const value = this.#take(credential, (pointer) => this.#koffi.decode.string(pointer));
-      return { error, text, value, times: null };
+      return { ...UNHEARD, error, text, value };
     });
   }
 
@@ -148,7 +119,7 @@ export class MungeCalls {
         gid: this.#koffi.decode.uint32(gid),
         payload: copied ?? new Uint8Array(0),
       };
-      return { error, text, value, times: this.#times(context) };
+      return { ...UNHEARD, error, text, value, times: this.#times(context) };
     });
   }
 
@@ -160,13 +131,13 @@ export class MungeCalls {
     const asked = settings.socket ?? '';
     const context = this.#contextCreate();
     if (context === null) {
-      return { error: EMUNGE.NO_MEMORY, text: null, socket: asked, value: null, times: null };
+      return { ...UNHEARD, error: EMUNGE.NO_MEMORY, socket: asked };
     }
     this.#contexts += 1;
     try {
       const error = this.#apply(context, settings);
       if (error !== EMUNGE_SUCCESS) {
-        return { error, text: this.#errorText(context, error), socket: asked, value: null, times: null };
+        return { ...UNHEARD, error, text: this.#errorText(context, error), socket: asked };
       }
       const socket = this.#getString(context, OPT.SOCKET);
       return { ...(await use(context)), socket };

@@ -1,26 +1,18 @@
 /**
  * From a MUNGE error number to an error a person can act on: looks at the socket's path, measures the clocks.
  *
- * Nothing here ever sees a credential, and libmunge's own text is searched for one before it is shown.
+ * Nothing here ever sees a credential, and MUNGE's own text is searched for one before it is shown.
  */
 import { access, constants, stat } from 'node:fs/promises';
 import { SlurmAuthError } from '../protocol/slurm-error.js';
 import { EMUNGE, emungeEntry, SOCKET_REASONS, type SocketReason } from './emunge.js';
-import type { CredentialTimes } from './munge-calls.js';
+import type { MungeTrouble } from './munge-way.js';
 
 /** What is known about a call that failed. */
-export interface MungeFailure {
-  /** MUNGE's error number. */
-  readonly error: number;
-  /** libmunge's own words, if any. */
-  readonly text: string | null;
-  /** Path of munged's socket. */
-  readonly socket: string;
+export interface MungeFailure extends MungeTrouble {
   /** How often it was tried, and for how long. */
   readonly tries: number;
   readonly elapsedMs: number;
-  /** From the credential, where it could be read. */
-  readonly times: CredentialTimes | null;
 }
 
 /** The error for a failed call. Looks at the file system when munged could not be reached. */
@@ -38,7 +30,7 @@ export async function mungeError(failure: MungeFailure): Promise<SlurmAuthError>
   } as const;
 
   if (failure.error === EMUNGE.SOCKET) {
-    const reason = await socketReason(failure.socket, failure.text);
+    const reason = await socketReason(failure);
     const { errno, retryable, summary, hint } = SOCKET_REASONS[reason];
     return new SlurmAuthError(`${summary} (${failure.socket})${said(failure)}${tried(failure)}.`, {
       ...base,
@@ -56,28 +48,40 @@ export async function mungeError(failure: MungeFailure): Promise<SlurmAuthError>
   });
 }
 
-/**
- * Which of the kinds of `EMUNGE_SOCKET` it is: first by the path itself, which says it in any language and version,
- * then by the words libmunge uses for what cannot be seen from outside (measured with munge 0.5.15).
- */
-async function socketReason(path: string, text: string | null): Promise<SocketReason> {
-  const words = text ?? '';
+/** Which of the kinds of `EMUNGE_SOCKET` it is: first by the path itself, then by how the call ended. */
+async function socketReason(failure: MungeFailure): Promise<SocketReason> {
+  const { socketErrno, speaker, text } = failure;
+  const errno = socketErrno ?? (speaker === 'libmunge' ? errnoIn(text ?? '') : null);
   try {
-    if (!(await stat(path)).isSocket()) return 'no-socket';
-    await access(path, constants.W_OK);
+    if (!(await stat(failure.socket)).isSocket()) return 'no-socket';
+    await access(failure.socket, constants.W_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'EACCES' || code === 'EPERM') return 'no-permission';
-    // Gone between the call and the look is a munged that restarts, which libmunge's words still show.
-    if (!/refused/i.test(words)) return 'no-socket';
+    // Gone between the call and the look is a munged that restarts.
+    if (errno !== 'ECONNREFUSED') return 'no-socket';
   }
-  if (/permission denied/i.test(words)) return 'no-permission';
-  if (/refused/i.test(words)) return 'not-running';
+  return (errno !== null && REASON_OF_ERRNO.get(errno)) || 'busy';
+}
+
+const REASON_OF_ERRNO: ReadonlyMap<string, SocketReason> = new Map([
+  ['EACCES', 'no-permission'],
+  ['EPERM', 'no-permission'],
+  ['ECONNREFUSED', 'not-running'],
   // The socket appeared since: again a munged that restarts.
-  if (/no such file/i.test(words)) return 'not-running';
-  if (/timed.out/i.test(words)) return 'hung';
-  // "Resource temporarily unavailable" when munged's backlog is full, a broken exchange when it was cut short.
-  return 'busy';
+  ['ENOENT', 'not-running'],
+  ['ETIMEDOUT', 'hung'],
+  ['EPROTO', 'not-munged'],
+  // EAGAIN when munged's backlog is full, ECONNRESET when an exchange was cut short: busy.
+]);
+
+/** The words libmunge uses for what cannot be seen from outside (measured with munge 0.5.15). */
+function errnoIn(words: string): string | null {
+  if (/permission denied/i.test(words)) return 'EACCES';
+  if (/refused/i.test(words)) return 'ECONNREFUSED';
+  if (/no such file/i.test(words)) return 'ENOENT';
+  if (/timed.out/i.test(words)) return 'ETIMEDOUT';
+  return null;
 }
 
 /** Seconds the decoding clock is ahead of the encoding one: only for the two errors that clocks cause. */
@@ -103,15 +107,16 @@ function hintFor({ error, times, tries }: MungeFailure, skew: number | undefined
   return undefined;
 }
 
-function said({ text }: MungeFailure): string {
-  return text === null ? '' : `; libmunge: ${withoutCredential(text)}`;
+function said({ text, speaker }: MungeFailure): string {
+  if (text === null) return '';
+  return `; ${speaker === null ? '' : `${speaker}: `}${withoutCredential(text)}`;
 }
 
 function tried({ tries, elapsedMs }: MungeFailure): string {
   return tries === 1 ? '' : `, after ${tries} tries in ${(elapsedMs / 1000).toFixed(1)} s`;
 }
 
-/** libmunge does not put credentials into its texts (measured); should a later one do, they go no further. */
+/** MUNGE does not put credentials into its texts (measured); should a later one do, they go no further. */
 function withoutCredential(text: string): string {
   return text.replaceAll(/MUNGE:[^\s"]*/g, 'MUNGE:…');
 }

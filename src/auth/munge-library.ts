@@ -53,7 +53,7 @@ async function load(names: readonly string[]): Promise<MungeCalls> {
     throw unusable(
       'no-ffi',
       `koffi, the bridge to C libraries, cannot be loaded on ${process.platform}-${process.arch}`,
-      'Install the package with its optional dependencies, or authenticate without libmunge.',
+      'Install the package with its optional dependencies, or authenticate without them: mungeSocket().',
       cause,
     );
   }
@@ -68,7 +68,7 @@ async function load(names: readonly string[]): Promise<MungeCalls> {
   throw unusable(
     'no-library',
     `The MUNGE library cannot be loaded (tried ${names.join(', ')})`,
-    'Install it: Debian and Ubuntu have it in package libmunge2, RHEL and its kin in munge-libs.',
+    'Install it (Debian and Ubuntu have it in package libmunge2, RHEL and its kin in munge-libs), or authenticate without it: mungeSocket().',
     causes.length === 1 ? causes[0] : new AggregateError(causes, 'no candidate could be loaded'),
   );
 }

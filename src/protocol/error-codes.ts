@@ -43,6 +43,8 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
+  SLURMWIRE_BREAKER_OPEN:
+    'Not sent: the controller dropped such a request (1805) a moment ago, and the call has no time to wait.',
   SLURMWIRE_SURVIVORS: 'All signals of a termination are through, and parts of its target are still there.',
   SLURMWIRE_REROUTED: 'The controller named another one to ask (federation, step manager).',
   SLURMWIRE_INTERNAL:

@@ -42,6 +42,7 @@ import {
   type KillJobOptions,
 } from './kill-options.js';
 import type { Accepted, AlreadyEnded } from './kill-request.js';
+import type { Pace } from './pacer.js';
 import { type ControllerPing, ping } from './ping.js';
 import { plannedAnew } from './planned-anew.js';
 import {
@@ -85,7 +86,12 @@ export interface RequestOptions extends CallOptions {
 
 const REQUEST_OPTIONS = [...CALL_OPTIONS, 'flags', 'restrictUid'] as const satisfies (keyof RequestOptions)[];
 
-/** The kills of one cluster. Made by `connect()`; holds no connection between calls, so closing it frees nothing but ends its use. */
+/**
+ * The kills of one cluster. Made by `connect()`; holds no connection between calls, so closing it frees nothing but ends its use.
+ *
+ * One client is one user to the controllers. At most 64 of its requests are under way to a controller at a time, and where that limits the
+ * requests of a user they are paced and sent again within each call's time: docs/rate-limits.md.
+ */
 export class SlurmClient implements AsyncDisposable {
   readonly #link: ControllerLink;
   readonly #timeoutMs: number | undefined;
@@ -478,6 +484,14 @@ export class SlurmClient implements AsyncDisposable {
    */
   ping(options: CallOptions = {}): Promise<ControllerPing[]> {
     return this.#run('ping', options, CALL_OPTIONS, 1, (context) => ping(this.#link, context));
+  }
+
+  /**
+   * How this client stands with the controllers it has asked for something: what they refused because it was too much (1804, 1805), how fast
+   * they are asked now, who waits. Asks nobody. docs/rate-limits.md says what it means.
+   */
+  paces(): Pace[] {
+    return this.#link.paces();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { munge } from '../auth/index.js';
+import { defaultMunge } from '../auth/index.js';
 import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
@@ -20,7 +20,8 @@ export interface ConnectOptions {
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;
-  /** How to prove who we are. Default: MUNGE through libmunge, with slurm.conf's AuthInfo. */
+  /** How to prove who we are. Default: MUNGE with slurm.conf's AuthInfo, as `defaultMunge()` has it: through
+   * libmunge, or through munged's socket where libmunge cannot be loaded. */
   readonly auth?: Authenticator | undefined;
   /**
    * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
@@ -82,8 +83,9 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       treeWidth: config?.treeWidth,
       cluster: clusterOf(config),
       messageTimeoutMs,
-      // As long as libslurm waits for a backup to take over: once and a half the time after which it does.
-      takeoverMs: controllers.length > 1 ? 1.5 * (slurmctldTimeoutMs ?? 120_000) : 0,
+      // A backup takes over SlurmctldTimeout after it last heard of the primary, looks only every third of that, and has its state to read: 7 to 8 s
+      // with 4 s were observed (20.11 to 26.05), and libslurm's limit of once and a half would be too short.
+      takeoverMs: controllers.length > 1 ? 2 * (slurmctldTimeoutMs ?? 120_000) + messageTimeoutMs : 0,
       maxReplyBytes,
       auth: options.auth ?? defaultAuth(config),
       transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
@@ -180,7 +182,7 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
 }
 
 function defaultAuth(config: SlurmConfig | null): Authenticator {
-  if (config === null) return munge();
+  if (config === null) return defaultMunge();
   const { authType, authInfo, file } = config;
   if (authType !== 'auth/munge') {
     throw new SlurmConfigError(`AuthType=${authType} is not supported by this version.`, {
@@ -190,7 +192,7 @@ function defaultAuth(config: SlurmConfig | null): Authenticator {
       hint: 'Pass an Authenticator as the auth option of connect().',
     });
   }
-  return munge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
+  return defaultMunge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
 function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {

@@ -15,6 +15,7 @@ import { type Contact, findVersion, greet, isStandby } from './first-contact.js'
 import { refuseUnsafe } from './guard.js';
 import { ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
+import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
 import { isRead } from './reads.js';
 import type { Reply } from './reply.js';
 import { SharedWork } from './shared-work.js';
@@ -42,6 +43,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly cluster: ClusterFacts | null;
   /** Milliseconds one exchange may take: slurm.conf's MessageTimeout. */
   readonly messageTimeoutMs: number;
+  /** Default: one of its own. */
+  readonly pacer?: Pacer | undefined;
   /** Milliseconds a call may wait for a standby controller to take over. Default 0. */
   readonly takeoverMs?: number | undefined;
   /** Times what was learned and the wait for a take-over; that of this host where it is left out. */
@@ -61,6 +64,7 @@ export interface ControllerCall<N extends MessageName> {
 }
 
 interface Learned {
+  readonly pacer: Pacer;
   /** Endpoints that have been spoken to, or are being asked. */
   readonly contacts: Map<string, { readonly work: SharedWork<Contact>; readonly at: number }>;
   /** What each endpoint spoke when it was last asked: tried first when it is asked again. */
@@ -85,12 +89,13 @@ const CLOCK = systemClock();
 export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
-  readonly #count: { exchanges: number };
+  readonly #count: { exchanges: number; backoffs: number };
   readonly #clock: Clock;
 
-  constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0 }) {
+  constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0, backoffs: 0 }) {
     this.setup = setup;
     this.#learned = learned ?? {
+      pacer: setup.pacer ?? new Pacer(),
       contacts: new Map(),
       spoke: new Map(),
       inCharge: null,
@@ -124,12 +129,22 @@ export class ControllerLink {
    */
   async settle(context: CallContext): Promise<ControllerLink> {
     if (this.setup.findsVersion !== true) return this;
-    const { value } = await this.#inTurn(true, context, async (endpoint, own) => {
-      const contact = await this.#contact(endpoint, 'REQUEST_BUILD_INFO', own);
+    const { value } = await this.#inTurn(true, context, async (endpoint) => {
+      const contact = await this.#contact(endpoint, 'REQUEST_BUILD_INFO', context);
       return { value: contact, isStandby: contact.standby !== null };
     });
     if (value.release === this.setup.release) return this;
     return new ControllerLink({ ...this.setup, release: value.release }, this.#learned, this.#count);
+  }
+
+  /** Answers through this link that said: too many requests. */
+  get backoffs(): number {
+    return this.#count.backoffs;
+  }
+
+  /** How the client of this link stands with each controller. */
+  paces(): Pace[] {
+    return this.#learned.pacer.paces();
   }
 
   /**
@@ -174,8 +189,8 @@ export class ControllerLink {
    * Sends the message to the first controller that can be reached and is in charge, beginning with the one that was last.
    *
    * A controller is passed over where it cannot have acted: it could not be reached, or said that it is on standby. Of what may be repeated also
-   * where that is not known; the reply then has it in `doubt`. While none is in charge and one is on standby, all are asked again every second
-   * or so, for `takeoverMs` at most.
+   * where that is not known; the reply then has it in `doubt`. While none is in charge and one has said that it is on standby, all are asked again
+   * every second or so, for `takeoverMs` at most; where one has been in charge before, and now none can be reached, for MessageTimeout.
    *
    * @throws SlurmError of the exchange; SlurmProtocolError when the record does not fit; SlurmUsageError
    * `SLURMWIRE_UNSAFE_MESSAGE` from the guard; SlurmProtocolVersionError, `retryable`, where the controller's version has changed and nothing was
@@ -183,14 +198,10 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const packed = this.#pack(call, this.setup.release);
-    const { value, passedOver, doubt } = await this.#inTurn(
-      call.repeatable,
-      context,
-      async (endpoint, own) => {
-        const reply = await this.#callOne(call, { ...packed, endpoint }, own);
-        return { value: reply, isStandby: isStandby(reply) };
-      },
-    );
+    const { value, passedOver, doubt } = await this.#inTurn(call.repeatable, context, async (endpoint) => {
+      const reply = await this.#callOne(call, { ...packed, endpoint }, context);
+      return { value: reply, isStandby: isStandby(reply) };
+    });
     return passedOver.length === 0 && doubt === null ? value : { ...value, passedOver, doubt };
   }
 
@@ -222,25 +233,28 @@ export class ControllerLink {
   async #inTurn<T>(
     repeatable: boolean,
     context: CallContext,
-    visit: (endpoint: Endpoint, own: CallContext) => Promise<{ value: T; isStandby: boolean }>,
+    visit: (endpoint: Endpoint) => Promise<{ value: T; isStandby: boolean }>,
   ): Promise<{ value: T; passedOver: string[]; doubt: SlurmError | null }> {
-    const { takeoverMs = 0 } = this.setup;
+    const { takeoverMs = 0, messageTimeoutMs } = this.setup;
+    // A backup that takes over closes its port for a moment. Where none has shown itself, libslurm tries for MessageTimeout.
+    const known = this.#learned.inCharge !== null;
+    const patienceMs = (sawStandby: boolean) =>
+      sawStandby ? takeoverMs : known ? Math.min(takeoverMs, messageTimeoutMs) : 0;
     const startedAt = this.#clock.now();
     const passedOver = new Set<string>();
     let doubt: SlurmError | null = null;
+    let sawStandby = false;
     for (;;) {
-      let standby: { value: T } | null = null;
       let last: { value: T } | { error: unknown } | null = null;
       for (const endpoint of this.#order()) {
         try {
-          // Another one may be in charge: no longer than one exchange may take is spent on one that is silent.
-          const { value, isStandby } = await this.#visit(endpoint, repeatable, context, visit);
+          const { value, isStandby } = await visit(endpoint);
           if (!isStandby) {
             this.#learned.inCharge = showEndpoint(endpoint);
             return { value, passedOver: [...passedOver], doubt };
           }
-          standby = { value };
-          last = standby;
+          sawStandby = true;
+          last = { value };
           passedOver.add(`${showEndpoint(endpoint)} is on standby`);
         } catch (error) {
           const isDoubtful = isSlurmError(error) && error.outcome === 'unknown' && repeatable;
@@ -254,8 +268,8 @@ export class ControllerLink {
       }
       const waited = this.#clock.now() - startedAt;
       const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
-      const isLate = waited + pauseMs > takeoverMs || context.remainingMs() <= pauseMs;
-      if (standby === null || this.setup.controllers.length === 1 || isLate) {
+      const isLate = waited + pauseMs > patienceMs(sawStandby) || context.remainingMs() <= pauseMs;
+      if (this.setup.controllers.length === 1 || isLate) {
         return this.#giveUp(last, [...passedOver], doubt);
       }
       try {
@@ -277,21 +291,6 @@ export class ControllerLink {
     if ('value' in last) return { value: last.value, passedOver: before, doubt };
     // That the last one could not be reached does not undo what an earlier one may have done.
     throw withPassedOver(doubt ?? last.error, doubt === null ? before : passedOver);
-  }
-
-  async #visit<T>(
-    endpoint: Endpoint,
-    repeatable: boolean,
-    context: CallContext,
-    visit: (endpoint: Endpoint, own: CallContext) => Promise<T>,
-  ): Promise<T> {
-    if (this.setup.controllers.length === 1 || !repeatable) return visit(endpoint, context);
-    const own = new Deadline(2 * this.setup.messageTimeoutMs, context.signal);
-    try {
-      return await visit(endpoint, own);
-    } finally {
-      own.dispose();
-    }
   }
 
   /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */
@@ -343,7 +342,7 @@ export class ControllerLink {
     try {
       return await work;
     } catch (error) {
-      if (contacts.get(key) === before) contacts.delete(key);
+      if (!wasHeldBack(error) && contacts.get(key) === before) contacts.delete(key);
       throw error;
     }
   }
@@ -387,7 +386,7 @@ export class ControllerLink {
         const probe = (name: 'REQUEST_PING' | 'REQUEST_BUILD_INFO', release: Release) => {
           const record = name === 'REQUEST_PING' ? {} : { lastUpdate: 0n };
           const request = this.#pack({ name, record, repeatable: true }, release);
-          return this.#exchange({ ...request, endpoint }, context);
+          return this.#exchange({ ...request, endpoint }, context, true);
         };
         if (findsVersion !== true) {
           return { ...(await greet(probe, endpoint, this.setup.release, context)), standby: null };
@@ -410,9 +409,39 @@ export class ControllerLink {
     return { peer: showEndpoint(endpoint), rpc, protocol: this.setup.release, repeatable };
   }
 
-  #exchange(request: Request, context: CallContext): Promise<Reply> {
-    this.#count.exchanges += 1;
-    return exchange(this.setup, request, context);
+  /** @param isUrgent others wait for it. */
+  #exchange(request: Request, context: CallContext, isUrgent = false): Promise<Reply> {
+    // What an explanation notes is not sent, so it does not wait.
+    const noted = this.setup.instead?.(request) ?? null;
+    if (noted !== null) return noted;
+    const send = async () => {
+      this.#count.exchanges += 1;
+      const reply = await this.#inTime(request, context, (own) => exchange(this.setup, request, own));
+      if (isBackoff(reply)) this.#count.backoffs += 1;
+      return reply;
+    };
+    return this.#learned.pacer.run(request, context, send, isUrgent);
+  }
+
+  /**
+   * Another controller may be in charge: where the request may be repeated, one that is silent is given no more than twice MessageTimeout.
+   * Waiting in line is not silence, and not in it. A PING has a limit of its own.
+   */
+  async #inTime(
+    request: Request,
+    context: CallContext,
+    send: (own: CallContext) => Promise<Reply>,
+  ): Promise<Reply> {
+    const { controllers, messageTimeoutMs } = this.setup;
+    if (controllers.length === 1 || !request.repeatable || request.name === 'REQUEST_PING') {
+      return send(context);
+    }
+    const own = new Deadline(2 * messageTimeoutMs, context.signal);
+    try {
+      return await send(own);
+    } finally {
+      own.dispose();
+    }
   }
 }
 

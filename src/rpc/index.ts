@@ -9,6 +9,7 @@ export type { KilledJob, KilledJobs } from './kill-jobs-result.js';
 export type { CallOptions, KillCallOptions, KillJobOptions } from './kill-options.js';
 export type { Accepted, AlreadyEnded } from './kill-request.js';
 export type { NodeAddress } from './node-addresses.js';
+export type { Pace } from './pacer.js';
 export type { ControllerPing } from './ping.js';
 export type { Killed, KilledTarget, KillTarget, PosixKillOptions } from './posix-kill.js';
 export type { Probe, ProbedJob, ProbedStep } from './probe.js';

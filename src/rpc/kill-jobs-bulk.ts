@@ -13,7 +13,6 @@ import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { verdict } from './answer.js';
 import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, nodelistOf, showTasks } from './job-filter.js';
-import { paced } from './kill-jobs-pace.js';
 import { answeredJob, type KilledJob } from './kill-jobs-result.js';
 import { allJobs, type Signalling } from './kill-jobs-singles.js';
 import { killFlags } from './kill-options.js';
@@ -59,12 +58,10 @@ export async function askForAll(
     wckey: filter.wckey,
     nodelist: nodelistOf(filter),
   };
-  return paced(async () => {
-    const reply = await link.call({ name: RPC, record, repeatable }, context);
-    if (reply.name === 'RESPONSE_KILL_JOBS') return reply;
-    const { number, message } = verdict(reply, { rpc: RPC, repeatable });
-    throw refusedAsWhole(number, message, reply, repeatable);
-  }, context);
+  const reply = await link.call({ name: RPC, record, repeatable }, context);
+  if (reply.name === 'RESPONSE_KILL_JOBS') return reply;
+  const { number, message } = verdict(reply, { rpc: RPC, repeatable });
+  throw refusedAsWhole(number, message, reply, repeatable);
 }
 
 /** The entries of an answer, and the ids of jobs that are none of the user's. */
@@ -187,7 +184,7 @@ async function look(
 ): Promise<ReadonlyMap<number, JobRecord>> {
   if (numbers.length === 0) return new Map();
   try {
-    const { records } = await paced(() => allJobs(link, { jobIds: [...new Set(numbers)] }, context), context);
+    const { records } = await allJobs(link, { jobIds: [...new Set(numbers)] }, context);
     return new Map(records.map((job) => [job.jobId, job]));
   } catch {
     return new Map();

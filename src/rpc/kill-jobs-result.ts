@@ -53,6 +53,8 @@ export interface KilledJobs {
    * those repeated because the controller said to wait, and those that failed.
    */
   readonly rpcs: number;
+  /** How many of them were answered with SLURMCTLD_COMMUNICATIONS_BACKOFF, too many requests, and so did nothing. */
+  readonly backoffs: number;
   /** Milliseconds, lookups and waits included. */
   readonly elapsedMs: number;
 }

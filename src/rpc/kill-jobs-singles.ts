@@ -14,7 +14,6 @@ import type { ControllerCall, ControllerLink } from './controller-link.js';
 import { type CheckedFilter, fits, hasTasks, isIdsOnly, showTasks, taskId, tasksOf } from './job-filter.js';
 import { lookupFailed, recordTasks } from './job-lookup.js';
 import { killByText, killJob, killRecord } from './kill.js';
-import { paced } from './kill-jobs-pace.js';
 import { answeredJob, failedJob, type KilledJob, unsentJob } from './kill-jobs-result.js';
 import type { KillJobOptions } from './kill-options.js';
 import type { Limiter } from './limiter.js';
@@ -69,7 +68,7 @@ export async function killByLookup(
 ): Promise<{ jobs: KilledJob[]; reply: Reply }> {
   // Of a user, that user's jobs are all that is asked for. Ids may be anybody's, and those that do not fit have an entry.
   const which = filter.ids === null && uid !== null ? { userId: uid } : null;
-  const { reply, records } = await paced(() => allJobs(link, which, context), context).catch(nothingDone);
+  const { reply, records } = await allJobs(link, which, context).catch(nothingDone);
   const planner = new Planner(filter, uid, signalling, link.setup.release, answered);
   const plans = planner.plan(records);
   return { jobs: await carryOut(link, plans, signalling, context, answered), reply };
@@ -146,11 +145,7 @@ function askFor(
   return limiter.run(async () => {
     if (context.signal.aborted) return unsentJob(target, jobId, context.signal.reason);
     try {
-      await paced(
-        () =>
-          plannedAnew(async () => send(await link.settle(context), target, how, signal, options, context)),
-        context,
-      );
+      await plannedAnew(async () => send(await link.settle(context), target, how, signal, options, context));
       return answeredJob(target, jobId, 0, 'accepted', link.setup.release);
     } catch (error) {
       if (!isSlurmError(error)) throw error;

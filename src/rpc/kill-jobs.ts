@@ -20,7 +20,6 @@ import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
 import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
 import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
-import { paced } from './kill-jobs-pace.js';
 import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
 import { type Answered, killAsNamed, killByLookup, type Signalling } from './kill-jobs-singles.js';
 import { checkKillOptions, KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
@@ -79,6 +78,7 @@ export async function killJobs(
     peer: reply?.peer ?? null,
     protocol: release,
     rpcs: link.exchanges,
+    backoffs: link.backoffs,
     elapsedMs: performance.now() - startedAt,
   };
 }
@@ -128,7 +128,7 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
 
 /** Where there are no scrontab jobs, or the controller leaves those alone that are not meant. */
 async function mayForgetCron(link: ControllerLink, context: CallContext): Promise<boolean> {
-  return (await paced(() => link.clusterFacts(context), context)).scrontab !== 'open';
+  return (await link.clusterFacts(context)).scrontab !== 'open';
 }
 
 /** Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard. */

@@ -24,7 +24,6 @@ import type { ControllerLink } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { stepRecords } from './job-lookup.js';
 import { KILL_EXCHANGES, killJob, killJobStep, killRecord } from './kill.js';
-import { paced } from './kill-jobs-pace.js';
 import { Limiter } from './limiter.js';
 import { plannedAnew } from './planned-anew.js';
 import { PROBE_EXCHANGES, type Probe, probeParsed } from './probe.js';
@@ -204,7 +203,7 @@ class Run {
   /** @throws SlurmError, outcome `not-sent`. */
   async #look(): Promise<void> {
     const probe = await this.#within(PROBE_EXCHANGES, (context) =>
-      paced(() => probeParsed(this.#link, this.#target, context), context),
+      probeParsed(this.#link, this.#target, context),
     );
     this.#seen = probe;
     const runs = new Map(this.#state.runs.map(({ jobId, restarts }) => [jobId, restarts]));
@@ -316,9 +315,7 @@ class Run {
   async #hasSteps(jobId: number): Promise<boolean> {
     const { SLURM_INTERACTIVE_STEP } = SPECIAL_STEP_IDS;
     try {
-      const records = await this.#within(2, (context) =>
-        paced(() => stepRecords(this.#link, jobId, NO_VAL, context), context),
-      );
+      const records = await this.#within(2, (context) => stepRecords(this.#link, jobId, NO_VAL, context));
       const numbers = records.map(({ stepId: { stepId } }) => stepId);
       return numbers.some((one) => one <= SLURM_MAX_NORMAL_STEP_ID || one === SLURM_INTERACTIVE_STEP);
     } catch (error) {
@@ -399,9 +396,7 @@ class Run {
     for (let tried = 1; ; tried++) {
       const sent: SentSignal = { ...key, signal, at: this.#clock.now(), outcome: 'unknown', code: null };
       this.#note(sent, 'signalling');
-      const told = await this.#within(exchanges, (context) =>
-        paced(() => plannedAnew(() => call(context)), context),
-      ).catch(caught);
+      const told = await this.#within(exchanges, (context) => plannedAnew(() => call(context))).catch(caught);
       // A later refusal does not undo what an earlier one may have done.
       const outcome = isUnknown && told.outcome !== 'accepted' ? 'unknown' : told.outcome;
       const done: SentSignal = { ...sent, outcome, code: told.code ?? null };

@@ -3,7 +3,15 @@ import { EMUNGE, EMUNGE_ERRORS, emungeEntry, SOCKET_REASONS } from '../../src/au
 import { mungeError } from '../../src/auth/munge-failure.js';
 import { isSlurmError } from '../../src/protocol/slurm-error.js';
 
-const failure = { text: null, socket: '/nowhere/munge.socket', tries: 1, elapsedMs: 0, times: null };
+const failure = {
+  text: null,
+  speaker: null,
+  socketErrno: null,
+  socket: '/nowhere/munge.socket',
+  tries: 1,
+  elapsedMs: 0,
+  times: null,
+};
 const sentence = /^[A-Z'`m].*[.?]$/s;
 
 describe('the table of MUNGE errors', () => {

@@ -6,6 +6,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 
 import { munge, mungeSlots } from '../../dist/auth/munge.js';
 import { loadMunge, mungeCalls } from '../../dist/auth/munge-library.js';
+import { mungeSocket, mungeSocketSlots } from '../../dist/auth/munge-socket.js';
 
 /** @type {[string, string, string | undefined]} */
 const [scenario, socket, become] = isMainThread ? process.argv.slice(2) : workerData;
@@ -30,6 +31,19 @@ const scenarios = {
   async roundTrip() {
     const { uid, gid, same } = await roundTrip(munge({ socket }), randomBytes(33));
     return { uid, gid, same };
+  },
+
+  async socketRoundTrip() {
+    const { uid, gid, same } = await roundTrip(mungeSocket({ socket }), randomBytes(33));
+    return { uid, gid, same };
+  },
+
+  // Ends while a call waits for a munged that hangs.
+  async exitInCall() {
+    mungeSocket({ socket }).create(new Uint8Array(0), null, never);
+    while (mungeSocketSlots().running === 0) await new Promise((resolve) => setImmediate(resolve));
+    setImmediate(() => process.exit(0));
+    return { before: Date.now() };
   },
 
   // The error as a program sees it.

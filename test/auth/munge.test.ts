@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,59 +8,22 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EMUNGE_ERRORS } from '../../src/auth/emunge.js';
-import { type MungeOptions, munge, mungeSlots } from '../../src/auth/munge.js';
+import { munge, mungeSlots } from '../../src/auth/munge.js';
 import { loadMunge, mungeCalls } from '../../src/auth/munge-library.js';
-import type { AuthSection } from '../../src/protocol/auth-section.js';
-import type { CallContext } from '../../src/protocol/authenticator.js';
-import { SlurmAuthError, SlurmTimeoutError, SlurmUsageError } from '../../src/protocol/slurm-error.js';
+import type { MungeOptions } from '../../src/auth/munge-options.js';
+import { mungeSocket, mungeSocketSlots } from '../../src/auth/munge-socket.js';
+import { SlurmUsageError } from '../../src/protocol/slurm-error.js';
+import { expectWhole, fillBacklog, rejection, sectionOf, within } from './munge-support.js';
 import { missingMunge, missingRoot, type PrivateMunged, startMunged } from './private-munged.js';
 
 const CHILD = join(import.meta.dirname, 'munge-child.mjs');
 const payload = randomBytes(33);
 
-/** A context as the client makes it: the signal fires with a timeout error when the time is up. */
-function within(milliseconds: number): CallContext & { readonly reason: SlurmTimeoutError; abort(): void } {
-  const controller = new AbortController();
-  const reason = new SlurmTimeoutError('The deadline of the test passed.', {
-    code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
-    errno: 'ETIMEDOUT',
-    outcome: 'not-sent',
-  });
-  const ends = performance.now() + milliseconds;
-  setTimeout(() => controller.abort(reason), milliseconds).unref();
-  return {
-    remainingMs: () => Math.max(0, ends - performance.now()),
-    signal: controller.signal,
-    reason,
-    abort: () => controller.abort(reason),
-  };
-}
-
-async function rejection(promise: Promise<unknown>): Promise<SlurmAuthError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(SlurmAuthError);
-  return error as SlurmAuthError;
-}
-
-/** What every error of MUNGE has, whatever it is; and no credential anywhere in it. */
-function expectWhole(error: SlurmAuthError, socket: string, credential?: string): void {
-  expect(error).toMatchObject({
-    name: 'SlurmAuthError',
-    outcome: 'not-sent',
-    phase: 'authenticate',
-    peer: socket,
-  });
-  expect(error.hint).toBeTruthy();
-  expect(error.errno).toMatch(/^E[A-Z]+$/);
-  if (credential === undefined || credential === '') return;
-  const all = [JSON.stringify(error), error.stack, String((error.cause as Error | undefined)?.stack)].join(
-    '\n',
-  );
-  expect(all).not.toContain(credential.slice(0, 16));
-}
+/** Both ways to munged, which must not differ in anything but how. */
+const WAYS = [
+  { way: 'munge', munge, slots: mungeSlots, limit: 2 },
+  { way: 'mungeSocket', munge: mungeSocket, slots: mungeSocketSlots, limit: 8 },
+] as const;
 
 async function credentialOf(options: MungeOptions, restrictUid: number | null = null): Promise<string> {
   const section = await munge(options).create(payload, restrictUid, within(10_000));
@@ -69,36 +31,39 @@ async function credentialOf(options: MungeOptions, restrictUid: number | null = 
   return section.credential;
 }
 
-const sectionOf = (credential: string): AuthSection => ({ plugin: 'auth/munge', credential });
-
 /** Idle: no slot taken, nobody waiting, no native memory held. */
 async function expectIdle(): Promise<void> {
   await vi.waitFor(() => expect(mungeSlots()).toMatchObject({ running: 0, waiting: 0 }), { timeout: 15_000 });
+  expect(mungeSocketSlots()).toMatchObject({ running: 0, waiting: 0 });
   expect((await mungeCalls()).held).toEqual({ contexts: 0, results: 0, calls: 0 });
 }
 
 describe('munge() without a munged', () => {
-  it.each([
-    ['socket', ''],
-    ['socket', 'a\0b'],
-    ['socket', `/${'x'.repeat(108)}`],
-    ['socket', 7],
-    ['ttl', 0],
-    ['ttl', -1],
-    ['ttl', 1.5],
-    ['ttl', 2 ** 31],
-    ['ttl', '60'],
-    ['uid', -1],
-    ['uid', 0xffffffff],
-    ['uid', 'root'],
-    ['library', ''],
-  ])('refuses option %s = %j', (field, value) => {
-    expect(() => munge({ [field]: value })).toThrow(SlurmUsageError);
-    expect(() => munge({ [field]: value })).toThrow(expect.objectContaining({ field }));
-  });
+  describe.each(WAYS)('$way', ({ way, munge }) => {
+    it.each([
+      ['socket', ''],
+      ['socket', 'a\0b'],
+      ['socket', `/${'x'.repeat(108)}`],
+      ['socket', 7],
+      ['ttl', 0],
+      ['ttl', -1],
+      ['ttl', 1.5],
+      ['ttl', 2 ** 31],
+      ['ttl', '60'],
+      ['uid', -1],
+      ['uid', 0xffffffff],
+      ['uid', 'root'],
+      ['library', ''],
+    ])('refuses option %s = %j', (field, value) => {
+      expect(() => munge({ [field]: value })).toThrow(SlurmUsageError);
+      expect(() => munge({ [field]: value })).toThrow(expect.objectContaining({ field }));
+      expect(() => munge({ [field]: value })).toThrow(`${way}: ${field} is `);
+    });
 
-  it('has upstream’s name', () => {
-    expect(munge().name).toBe('auth/munge');
+    it('has upstream’s name, and says how it reaches munged', () => {
+      expect(munge().name).toBe('auth/munge');
+      expect(munge().via).toBe(way === 'munge' ? 'libmunge' : 'socket');
+    });
   });
 
   it('says what to install when the library is not there, and tries again at the next call', async () => {
@@ -135,7 +100,7 @@ describe('munge() without a munged', () => {
 const missing = missingMunge();
 const notRoot = missingRoot();
 
-describe.skipIf(missing !== null)('munge() with a real munged', () => {
+describe.skipIf(missing !== null).each(WAYS)('$way with a real munged', ({ munge, slots, limit }) => {
   let munged: PrivateMunged;
   let options: { readonly socket: string };
 
@@ -304,170 +269,178 @@ describe.skipIf(missing !== null)('munge() with a real munged', () => {
     await expect(munge(options).create(payload, null, context)).rejects.toBe(context.reason);
   });
 
-  it('runs two calls at a time, in many authenticators together', async () => {
+  it(`runs ${limit} calls at a time, in many authenticators together`, async () => {
     const made = await Promise.all(
       Array.from({ length: 200 }, () => munge(options).create(payload, null, within(30_000))),
     );
     const credentials = made.map((section) => (section.plugin === 'auth/munge' ? section.credential : null));
     expect(new Set(credentials).size).toBe(200);
-    expect(mungeSlots().peak).toBe(2);
+    expect(slots().peak).toBe(limit);
   });
 });
 
-describe.skipIf(missing !== null)('munge() when munged cannot be reached', () => {
-  let directory: string;
-  let munged: PrivateMunged;
+describe.skipIf(missing !== null).each(WAYS)(
+  '$way when munged cannot be reached',
+  ({ way, munge, slots }) => {
+    let directory: string;
+    let munged: PrivateMunged;
 
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'slurmwire-nosocket-'));
-    munged = await startMunged();
-  });
-  afterEach(async () => {
-    await munged.crash();
-    await munged.restart();
-    await expectIdle();
-  });
-  afterAll(async () => {
-    await munged.stop();
-    await rm(directory, { recursive: true, force: true });
-  });
-
-  it('says that the socket is not there, and does not try again', async () => {
-    await writeFile(join(directory, 'file'), '');
-    for (const name of ['absent', 'file', 'file/below']) {
-      const socket = join(directory, name);
-      const error = await rejection(munge({ socket }).create(payload, null, within(10_000)));
-      expect(error).toMatchObject({
-        code: 'EMUNGE_SOCKET',
-        number: 6,
-        reason: 'no-socket',
-        errno: 'ENOENT',
-        retryable: false,
-      });
-      expect(error.message).toContain(socket);
-      expect(error.message).not.toMatch(/tries/);
-      expectWhole(error, socket);
-    }
-  });
-
-  it('tells a stale socket, after a bounded number of tries within the deadline', async () => {
-    await munged.crash();
-    const context = within(6_000);
-    const error = await rejection(munge({ socket: munged.socket }).create(payload, null, context));
-    expect(error).toMatchObject({
-      code: 'EMUNGE_SOCKET',
-      reason: 'not-running',
-      errno: 'ECONNREFUSED',
-      retryable: true,
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'slurmwire-nosocket-'));
+      munged = await startMunged();
     });
-    expect(error.message).toMatch(/after \d+ tries in \d+\.\d s/);
-    expect(context.signal.aborted).toBe(false);
-    expectWhole(error, munged.socket);
-  });
+    afterEach(async () => {
+      await munged.crash();
+      await munged.restart();
+      await expectIdle();
+    });
+    afterAll(async () => {
+      await munged.stop();
+      await rm(directory, { recursive: true, force: true });
+    });
 
-  it('rides out a munged that restarts', async () => {
-    await munged.crash();
-    const creating = munge({ socket: munged.socket }).create(payload, null, within(10_000));
-    await vi.waitFor(() => expect(mungeSlots().running).toBe(1));
-    await munged.restart();
-    expect((await creating).plugin).toBe('auth/munge');
-  });
+    it('says that the socket is not there, and does not try again', async () => {
+      await writeFile(join(directory, 'file'), '');
+      for (const name of ['absent', 'file', 'file/below']) {
+        const socket = join(directory, name);
+        const error = await rejection(munge({ socket }).create(payload, null, within(10_000)));
+        expect(error).toMatchObject({
+          code: 'EMUNGE_SOCKET',
+          number: 6,
+          reason: 'no-socket',
+          errno: 'ENOENT',
+          retryable: false,
+        });
+        expect(error.message).toContain(socket);
+        expect(error.message).not.toMatch(/tries/);
+        expectWhole(error, socket);
+      }
+    });
 
-  it('tells a munged that is too busy after 20 tries, and the tries end at once with the context', async () => {
-    munged.kill('SIGSTOP');
-    const crowd = await fillBacklog(munged.socket);
-    try {
-      const error = await rejection(munge({ socket: munged.socket }).create(payload, null, within(60_000)));
+    it('tells a stale socket, after a bounded number of tries within the deadline', async () => {
+      await munged.crash();
+      const context = within(6_000);
+      const error = await rejection(munge({ socket: munged.socket }).create(payload, null, context));
       expect(error).toMatchObject({
         code: 'EMUNGE_SOCKET',
-        reason: 'busy',
-        errno: 'EAGAIN',
+        reason: 'not-running',
+        errno: 'ECONNREFUSED',
         retryable: true,
       });
       expect(error.message).toMatch(/after \d+ tries in \d+\.\d s/);
+      expect(context.signal.aborted).toBe(false);
       expectWhole(error, munged.socket);
-      const context = within(350);
-      const late = await munge({ socket: munged.socket })
-        .create(payload, null, context)
-        .catch((reason: unknown) => reason);
-      // Either the deadline itself, or the telling error just before it: no try may begin that cannot end in time.
-      if (late !== context.reason) expect(late).toMatchObject({ reason: 'busy' });
-      expect(context.remainingMs()).toBeLessThan(250);
-    } finally {
-      for (const socket of crowd) socket.destroy();
-    }
-  });
-
-  it('goes on when a busy munged finds time again', async () => {
-    munged.kill('SIGSTOP');
-    const crowd = await fillBacklog(munged.socket);
-    const context = within(30_000);
-    // The time left is looked at before each new try: the third look means that three have failed.
-    const remainingMs = vi.fn(context.remainingMs);
-    const creating = munge({ socket: munged.socket }).create(payload, null, { ...context, remainingMs });
-    await vi.waitFor(() => expect(remainingMs).toHaveBeenCalledTimes(3));
-    for (const socket of crowd) socket.destroy();
-    munged.kill('SIGCONT');
-    expect((await creating).plugin).toBe('auth/munge');
-  });
-
-  it('keeps the event loop and the deadlines when munged hangs, and recovers with it', async () => {
-    const auth = munge({ socket: munged.socket });
-    await auth.create(payload, null, within(10_000));
-    munged.kill('SIGSTOP');
-    const ticks: number[] = [];
-    const ticker = setInterval(() => ticks.push(performance.now()), 10);
-
-    const contexts = [300, 400, 500].map(within);
-    const began = performance.now();
-    const ended = await Promise.all(
-      contexts.map((context) =>
-        auth.create(payload, null, context).then(
-          () => expect.unreachable('a stopped munged answered'),
-          (error: unknown) => ({ error, after: performance.now() - began }),
-        ),
-      ),
-    );
-    clearInterval(ticker);
-    for (const [index, { error, after }] of ended.entries()) {
-      expect(error).toBe(contexts[index]?.reason);
-      expect(after).toBeGreaterThanOrEqual(290 + index * 100);
-      // The native calls themselves take ten seconds.
-      expect(after).toBeLessThan(8_000);
-    }
-    // The third was in the queue; the first two keep slots and memory until their native calls return.
-    expect(mungeSlots()).toMatchObject({ running: 2, waiting: 0 });
-    expect((await mungeCalls()).held).toEqual({ contexts: 2, results: 0, calls: 2 });
-    const gaps = ticks.slice(1).map((tick, index) => tick - (ticks[index] ?? tick));
-    expect(ticks.length).toBeGreaterThan(2);
-    expect(Math.max(...gaps)).toBeLessThan(5_000);
-
-    // An abort, too, ends a queued call at once.
-    const aborted = within(10_000);
-    const queued = auth.create(payload, null, aborted).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(mungeSlots().waiting).toBe(1));
-    aborted.abort();
-    expect(await queued).toBe(aborted.reason);
-    expect(mungeSlots().waiting).toBe(0);
-
-    munged.kill('SIGCONT');
-    await expectIdle();
-    const section = await auth.create(payload, null, within(10_000));
-    expect((await auth.verify(section, within(10_000))).payload).toEqual(new Uint8Array(payload));
-  });
-
-  it('calls it hung when there is time to find out', { timeout: 30_000 }, async () => {
-    munged.kill('SIGSTOP');
-    const error = await rejection(munge({ socket: munged.socket }).create(payload, null, within(25_000)));
-    expect(error).toMatchObject({
-      code: 'EMUNGE_SOCKET',
-      reason: 'hung',
-      errno: 'ETIMEDOUT',
-      retryable: true,
     });
-    expectWhole(error, munged.socket);
-  });
-});
+
+    it('rides out a munged that restarts', async () => {
+      await munged.crash();
+      const creating = munge({ socket: munged.socket }).create(payload, null, within(10_000));
+      await vi.waitFor(() => expect(slots().running).toBe(1));
+      await munged.restart();
+      expect((await creating).plugin).toBe('auth/munge');
+    });
+
+    it('tells a munged that is too busy after some tries, and the tries end at once with the context', async () => {
+      munged.kill('SIGSTOP');
+      const crowd = await fillBacklog(munged.socket);
+      try {
+        const error = await rejection(munge({ socket: munged.socket }).create(payload, null, within(60_000)));
+        expect(error).toMatchObject({
+          code: 'EMUNGE_SOCKET',
+          reason: 'busy',
+          errno: 'EAGAIN',
+          retryable: true,
+        });
+        expect(error.message).toMatch(/after \d+ tries in \d+\.\d s/);
+        expectWhole(error, munged.socket);
+        const context = within(350);
+        const late = await munge({ socket: munged.socket })
+          .create(payload, null, context)
+          .catch((reason: unknown) => reason);
+        // Either the deadline itself, or the telling error just before it: no try may begin that cannot end in time.
+        if (late !== context.reason) expect(late).toMatchObject({ reason: 'busy' });
+        expect(context.remainingMs()).toBeLessThan(250);
+      } finally {
+        for (const socket of crowd) socket.destroy();
+      }
+    });
+
+    it('goes on when a busy munged finds time again', async () => {
+      munged.kill('SIGSTOP');
+      const crowd = await fillBacklog(munged.socket);
+      const context = within(30_000);
+      // The time left is looked at before each new try: the third look means that three have failed. Over the socket, where a try
+      // takes two seconds of connects, the first look will do.
+      const remainingMs = vi.fn(context.remainingMs);
+      const creating = munge({ socket: munged.socket }).create(payload, null, { ...context, remainingMs });
+      const looks = way === 'munge' ? 3 : 1;
+      await vi.waitFor(() => expect(remainingMs).toHaveBeenCalledTimes(looks), { timeout: 15_000 });
+      for (const socket of crowd) socket.destroy();
+      munged.kill('SIGCONT');
+      expect((await creating).plugin).toBe('auth/munge');
+    });
+
+    it.skipIf(way === 'mungeSocket')(
+      'keeps the event loop and the deadlines when munged hangs, and recovers with it',
+      async () => {
+        const auth = munge({ socket: munged.socket });
+        await auth.create(payload, null, within(10_000));
+        munged.kill('SIGSTOP');
+        const ticks: number[] = [];
+        const ticker = setInterval(() => ticks.push(performance.now()), 10);
+
+        const contexts = [300, 400, 500].map(within);
+        const began = performance.now();
+        const ended = await Promise.all(
+          contexts.map((context) =>
+            auth.create(payload, null, context).then(
+              () => expect.unreachable('a stopped munged answered'),
+              (error: unknown) => ({ error, after: performance.now() - began }),
+            ),
+          ),
+        );
+        clearInterval(ticker);
+        for (const [index, { error, after }] of ended.entries()) {
+          expect(error).toBe(contexts[index]?.reason);
+          expect(after).toBeGreaterThanOrEqual(290 + index * 100);
+          // The native calls themselves take ten seconds.
+          expect(after).toBeLessThan(8_000);
+        }
+        // The third was in the queue; the first two keep slots and memory until their native calls return.
+        expect(mungeSlots()).toMatchObject({ running: 2, waiting: 0 });
+        expect((await mungeCalls()).held).toEqual({ contexts: 2, results: 0, calls: 2 });
+        const gaps = ticks.slice(1).map((tick, index) => tick - (ticks[index] ?? tick));
+        expect(ticks.length).toBeGreaterThan(2);
+        expect(Math.max(...gaps)).toBeLessThan(5_000);
+
+        // An abort, too, ends a queued call at once.
+        const aborted = within(10_000);
+        const queued = auth.create(payload, null, aborted).catch((error: unknown) => error);
+        await vi.waitFor(() => expect(mungeSlots().waiting).toBe(1));
+        aborted.abort();
+        expect(await queued).toBe(aborted.reason);
+        expect(mungeSlots().waiting).toBe(0);
+
+        munged.kill('SIGCONT');
+        await expectIdle();
+        const section = await auth.create(payload, null, within(10_000));
+        expect((await auth.verify(section, within(10_000))).payload).toEqual(new Uint8Array(payload));
+      },
+    );
+
+    it('calls it hung when there is time to find out', { timeout: 30_000 }, async () => {
+      munged.kill('SIGSTOP');
+      const error = await rejection(munge({ socket: munged.socket }).create(payload, null, within(25_000)));
+      expect(error).toMatchObject({
+        code: 'EMUNGE_SOCKET',
+        reason: 'hung',
+        errno: 'ETIMEDOUT',
+        retryable: true,
+      });
+      expectWhole(error, munged.socket);
+    });
+  },
+);
 
 describe.skipIf(missing !== null)('munge() in other processes and threads', () => {
   const run = promisify(execFile);
@@ -495,8 +468,8 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     return JSON.parse(stdout);
   }
 
-  it('works in a worker thread', async () => {
-    const worker = new Worker(CHILD, { workerData: ['roundTrip', munged.socket] });
+  it.each(['roundTrip', 'socketRoundTrip'])('works in a worker thread: %s', async (scenario) => {
+    const worker = new Worker(CHILD, { workerData: [scenario, munged.socket] });
     const answer = await new Promise((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
@@ -510,6 +483,7 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     async () => {
       const nobody = { uid: 65534, gid: 65534 };
       expect(await child('roundTrip', munged.socket, nobody.uid)).toEqual({ ...nobody, same: true });
+      expect(await child('socketRoundTrip', munged.socket, nobody.uid)).toEqual({ ...nobody, same: true });
     },
   );
 
@@ -531,6 +505,17 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     },
   );
 
+  it('ends at once over the socket, whatever munged does', async () => {
+    munged.kill('SIGSTOP');
+    try {
+      const { before } = await child('exitInCall', munged.socket);
+      // Through libmunge it would be ten seconds.
+      expect(Date.now() - before).toBeLessThan(5_000);
+    } finally {
+      munged.kill('SIGCONT');
+    }
+  });
+
   it('keeps memory bounded over thousands of calls, and the limit too', { timeout: 120_000 }, async () => {
     const found = await child('leak', munged.socket);
     // Losing a credential or a payload per call would add 60 MiB or more to each; a newer Node's own heap takes up to 20 now and then.
@@ -541,18 +526,3 @@ describe.skipIf(missing !== null)('munge() in other processes and threads', () =
     process.stdout.write(`munge, 4,000 × create+verify of 16 KiB: ${JSON.stringify(found)}\n`);
   });
 });
-
-/** Connections that a stopped munged does not accept, until no more fit. */
-async function fillBacklog(path: string): Promise<Socket[]> {
-  const sockets: Socket[] = [];
-  for (;;) {
-    const socket = connect(path);
-    const full = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(false));
-      socket.once('error', () => resolve(true));
-    });
-    if (full) return sockets;
-    socket.on('error', () => {});
-    sockets.push(socket);
-  }
-}

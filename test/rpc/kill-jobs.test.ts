@@ -10,6 +10,7 @@ import {
 } from '../../src/protocol/index.js';
 import type { JobRecord } from '../../src/protocol/messages/job-record.js';
 import type { JobFilter, KilledJobs, KillJobsOptions } from '../../src/rpc/index.js';
+import { Pacer } from '../../src/rpc/pacer.js';
 import { fromHex, goldenReplies, releaseOfProtocol, toHex } from '../support/golden.js';
 import { FakeAuth, SLURM_USER } from './support/fake-auth.js';
 import { noStrayTrouble } from './support/leaks.js';
@@ -95,6 +96,7 @@ interface Script {
   readonly bulk?: Answer;
   readonly info?: Answer;
   readonly single?: Answer;
+  readonly pacer?: Pacer;
 }
 
 async function controller({ release = '24.11', responses = [], records = [], singles = {}, ...own }: Script) {
@@ -146,7 +148,7 @@ async function controller({ release = '24.11', responses = [], records = [], sin
     ),
   );
   const auth = new FakeAuth();
-  const client = clientOf([peer.endpoint], { release, auth });
+  const client = clientOf([peer.endpoint], { release, auth, ...(own.pacer && { pacer: own.pacer }) });
   const asked = () => peer.requests.filter((name) => name !== 'REQUEST_PING');
   const bulkRecord = () => {
     const sent = peer.connections.filter(({ request }) => request?.name === 'REQUEST_KILL_JOBS');
@@ -192,6 +194,7 @@ describe.each(BULK)('one KILL_JOBS in %s', (release) => {
       peer: c.peer.peer,
       protocol: release,
       rpcs: 2,
+      backoffs: 0,
       elapsedMs: expect.any(Number),
     });
   });
@@ -862,7 +865,7 @@ describe('the number of exchanges', () => {
     const killed = await c.client.killJobs({ name: 'sim' }, 9, { concurrency: 1 });
     expect(brief(killed)).toEqual(['7 accepted 0', '8 unknown null', '9 accepted 0']);
     // Contact, lookup, 7 twice, 8, contact anew after the trouble, 9.
-    expect(killed.rpcs).toBe(7);
+    expect([killed.rpcs, killed.backoffs]).toEqual([7, 1]);
     expect(c.peer.connections).toHaveLength(7);
   });
 });
@@ -897,8 +900,10 @@ describe('a controller that limits the rate', () => {
   it('for ever: refused at the deadline, and those behind it not sent', async () => {
     const release = '23.02';
     const single = backingOff(Number.POSITIVE_INFINITY, release, rc(0, { release }));
-    await using c = await controller({ release, records: [job(7), job(8)], single });
+    const pacer = new Pacer(); // in real time
+    await using c = await controller({ release, records: [job(7), job(8)], single, pacer });
     const killed = await c.client.killJobs({ name: 'sim' }, 9, { concurrency: 1, timeoutMs: 900 });
+    expect(killed.backoffs).toBe(c.peer.count('REQUEST_KILL_JOB'));
     expect(brief(killed)).toEqual(['7 refused 1804', '8 not-sent null']);
     expect(killed.outcome).toBe('refused');
     expect(c.peer.count('REQUEST_KILL_JOB')).toBeGreaterThan(1);

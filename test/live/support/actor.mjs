@@ -2,7 +2,15 @@
  * A process that loads the built library as root, gives up root for an ordinary user, and then does what its parent says: a
  * user's own program, on the machine where the checkout may be unreadable to that user.
  */
-import { connect, isSlurmError, loadMunge, munge, tcpTransport } from '../../../dist/index.js';
+import {
+  connect,
+  defaultMunge,
+  isSlurmError,
+  loadMunge,
+  munge,
+  mungeSocket,
+  tcpTransport,
+} from '../../../dist/index.js';
 
 const { uid, gid } = JSON.parse(process.argv[2] ?? '{}');
 await loadMunge(); // before the drop: what is loaded later could not be read any more
@@ -10,6 +18,9 @@ process.setgroups?.([gid]);
 process.setgid?.(gid);
 process.setuid?.(uid);
 if (process.getuid?.() === 0) throw new Error('still root');
+
+/** @type {Record<string, typeof munge>} */
+const WAYS = { munge, mungeSocket, defaultMunge };
 
 /** @type {Map<string, Awaited<ReturnType<typeof connect>>>} */
 const clients = new Map();
@@ -36,14 +47,13 @@ process.on('message', async (/** @type {any} */ { id, client, options, method, a
   for (const name of ['SLURM_JOB_ID', 'SLURM_CLUSTER_NAME']) delete process.env[name];
   Object.assign(process.env, environment);
   try {
-    const { mungeSocket, countConnections, ...rest } = options;
+    // munge: the way to munged and its options.
+    const { munge: asked, countConnections, ...rest } = options;
     const plain = countConnections ? { ...rest, transport: countingTransport } : rest;
     const key = `${client} ${JSON.stringify(options)}`;
     let slurm = clients.get(key);
     if (slurm === undefined) {
-      slurm = await connect(
-        mungeSocket === undefined ? plain : { ...plain, auth: munge({ socket: mungeSocket }) },
-      );
+      slurm = await connect(asked === undefined ? plain : { ...plain, auth: WAYS[asked.way](asked.options) });
       clients.set(key, slurm);
     }
     const value = await /** @type {any} */ (slurm)[method](...args);

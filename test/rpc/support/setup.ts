@@ -16,9 +16,11 @@ import { SlurmClient } from '../../../src/rpc/client.js';
 import type { LinkSetup } from '../../../src/rpc/controller-link.js';
 import { Deadline } from '../../../src/rpc/deadline.js';
 import { exchange } from '../../../src/rpc/exchange.js';
+import { Pacer } from '../../../src/rpc/pacer.js';
 import type { Reply } from '../../../src/rpc/reply.js';
 import { tcpTransport } from '../../../src/rpc/tcp-transport.js';
 import { FakeAuth, SLURM_USER, SLURMD_USER } from './fake-auth.js';
+import { TestClock } from './test-clock.js';
 
 export interface TestSetup extends Partial<Omit<LinkSetup, 'controllers'>> {
   readonly timeoutMs?: number;
@@ -40,6 +42,8 @@ export function linkSetup(controllers: readonly Endpoint[], given: TestSetup = {
     maxReplyBytes: 1_000_000,
     auth: new FakeAuth(),
     transport: tcpTransport(),
+    // Pauses take no time, so a controller that says 1804 for ever is asked as often as it is at most.
+    pacer: new Pacer(new TestClock()),
     ...setup,
   };
 }

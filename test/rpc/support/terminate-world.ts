@@ -1,6 +1,5 @@
 /** A slurmctld with jobs that change as a test says, a clock that runs only while somebody waits, and terminations over both. */
 import { decodeBody, type MessageName, type Release, unixSignalName } from '../../../src/protocol/index.js';
-import type { Clock } from '../../../src/rpc/clock.js';
 import { ControllerLink, type LinkSetup } from '../../../src/rpc/controller-link.js';
 import { Deadline } from '../../../src/rpc/deadline.js';
 import type { Terminated, TerminateEvent } from '../../../src/rpc/index.js';
@@ -16,6 +15,7 @@ import { type FakeJob, type FakeStep, jobInfoReply, stepInfoReply } from './fan-
 import { answering, rc } from './replies.js';
 import { type PeerConnection, ScriptedPeer } from './scripted-peer.js';
 import { linkSetup, type TestSetup } from './setup.js';
+import { START, TestClock } from './test-clock.js';
 
 export const STATE = {
   PENDING: 0,
@@ -37,37 +37,7 @@ export interface Arrived {
 /** A return code, or what is done with the connection instead. */
 export type Verdict = number | 'close' | 'silence';
 
-/** Epoch milliseconds at which every test's clock starts. */
-export const START = 1_700_000_000_000;
-
-export class TestClock implements Clock {
-  #now = START;
-  readonly waits: number[] = [];
-  /** Runs after each wait. */
-  onTick: (now: number) => void | Promise<void> = () => {};
-
-  now(): number {
-    return this.#now;
-  }
-
-  /** Milliseconds since the start. */
-  get elapsed(): number {
-    return this.#now - START;
-  }
-
-  set(now: number): this {
-    this.#now = now;
-    return this;
-  }
-
-  async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.waits.push(ms);
-    this.#now += ms;
-    await this.onTick(this.#now);
-    signal.throwIfAborted();
-  }
-}
+export { START, TestClock };
 
 const FLAGS = [
   [1, 'batch'],

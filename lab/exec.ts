@@ -1,0 +1,74 @@
+import { constants } from 'node:os';
+import type { LabPaths } from './directory.js';
+import { LabError } from './lab-error.js';
+import { spawnInside } from './namespace.js';
+import { anchorOf, type LabRecord, type LabUser } from './record.js';
+
+/** How a command runs inside a cluster. */
+export interface ExecOptions {
+  readonly user: LabUser;
+  /** Its standard input; empty where not given. */
+  readonly input?: string;
+  /** After it the command is killed (not what it started) and the call fails; 60 s where not given. */
+  readonly timeoutMs?: number;
+  /** Added to the cluster's environment, or taken out of it (undefined); nothing of the caller's gets in otherwise. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** How a command ended. */
+export interface ExecResult {
+  /** Its exit code; 128 and the signal's number where a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command inside a cluster and gathers what it says. Fails only if it cannot be started or does not end in time.
+ */
+export async function execInside(
+  paths: LabPaths,
+  record: LabRecord,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  const { user, input = '', timeoutMs = 60_000, env = {} } = options;
+  const child = spawnInside(paths, anchorOf(record), argv, {
+    account: record.users[user],
+    env,
+    stdio: 'pipe',
+  });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new LabError(`${argv[0]} was started without its pipes`);
+  const output = { stdout: '', stderr: '' };
+  stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    output.stdout += chunk;
+  });
+  stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    output.stderr += chunk;
+  });
+  stdin.on('error', () => {}); // a command need not read its input
+  stdin.end(input);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      // What the command started may hold the pipes open for good.
+      for (const pipe of [stdin, stdout, stderr]) pipe.destroy();
+      reject(new LabError(`"${argv.join(' ')}" did not end within ${timeoutMs} ms`));
+    }, timeoutMs);
+  });
+  try {
+    return { code: await Promise.race([exitCode(child), late]), ...output };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a child's end comes to as an exit code. */
+export function exitCode(child: ReturnType<typeof spawnInside>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+}
