@@ -49,9 +49,13 @@ describe.each(releaseNames)('%s', (release) => {
       const answers = async () => (await cluster.exec(['squeue'], { user: 'alice' })).code === 0;
       expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
 
+      const before = await cluster.submit('sleep 100', { user: 'alice' });
+      await cluster.waitForJob(before, ['RUNNING']);
+      await cluster.saveState();
       await cluster.killDaemon('slurmctld');
       expect(await ping()).toMatch(/\(primary\) at lab is DOWN\s+.*\(backup\d*\) at lab2 is UP/);
       await cluster.waitFor(answers, 40_000, 'the second to take over');
+      expect(await cluster.jobState(before)).toBe('RUNNING');
       const id = await cluster.submit('sleep 100', { user: 'alice' });
       await cluster.waitForJob(id, ['RUNNING']);
     });
