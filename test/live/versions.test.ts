@@ -79,10 +79,8 @@ describe.each([
   });
 });
 
-describe.each([
-  ['26.05', '24.11'],
-  ['22.05', '20.11'],
-] as const)('a controller of %s', (release, nodeRelease) => {
+describe('a controller of 26.05', () => {
+  const [release, nodeRelease] = ['26.05', '24.11'];
   describeLive(`with slurmds of ${nodeRelease}`, { release, nodeRelease, nodes: 4 }, (live) => {
     async function heard(id: number, count: number): Promise<string[]> {
       const { cluster, output } = live();
@@ -143,6 +141,32 @@ describe.each([
       await alice.call('killJob', [id]);
       await cluster.waitForJob(id, ['CANCELLED']);
       expect(lines(await live().output(`out.${id}`))).toEqual([]);
+    });
+  });
+});
+
+/** srun of 22.05 and steps of 20.11 do not get along (docs/daemons.md): the batch step alone. */
+describe('a controller of 22.05', () => {
+  const [release, nodeRelease] = ['22.05', '20.11'];
+  describeLive(`with slurmds of ${nodeRelease}`, { release, nodeRelease, nodes: 1 }, (live) => {
+    test('the batch step hears it in the version of its slurmd', async () => {
+      const { alice, cluster, run, output, waitForFile } = live();
+      const id = await run(LISTENING);
+      await waitForFile(`up.${id}`);
+      const signal = (options?: Record<string, unknown>) =>
+        alice.call('signalJobStep', [`${id}.batch`, 'SIGUSR1'], options);
+      const pinned = await signal({ protocol: release });
+      expect(pinned.error).toMatchObject({
+        outcome: 'unknown',
+        code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
+      });
+      const { value, error } = await signal();
+      expect(error).toBeUndefined();
+      expect(value).toMatchObject({ outcome: 'accepted', protocol: nodeRelease });
+      await waitForFile(`heard.${id}`);
+      expect((await alice.call('killJob', [id])).value).toMatchObject({ protocol: release });
+      await cluster.waitForJob(id, ['CANCELLED']);
+      expect(lines(await output(`heard.${id}`))).toEqual(['heard']);
     });
   });
 });
