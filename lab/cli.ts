@@ -41,6 +41,7 @@ Options of up, for more than the lab's ordinary set-up:
   --auth-slurm
            credentials of auth/slurm and no munged; clients ask the sackd (24.11 and newer)
   --backup a second slurmctld on 127.0.0.2, which takes over when the first is silent
+  --tls    a TLS proxy before slurmctld and each slurmd, with a slurm.conf of its own for clients
   --rate-limit BUCKET/RATE/SECONDS[/USERS]
            a user has BUCKET requests and gets RATE back every SECONDS (24.11 and newer)
   --node-release RELEASE
@@ -145,6 +146,7 @@ function describe(cluster: LabCluster): string {
   return table([
     ['slurm.conf', cluster.slurmConf],
     ['controller', controllers.map(({ host, port }) => `${host}:${port}`).join(', ')],
+    ...(cluster.tlsSlurmConf === null ? [] : [['TLS slurm.conf', cluster.tlsSlurmConf] as const]),
     cluster.sackSocket === null ? ['munge socket', cluster.mungeSocket] : ['sack socket', cluster.sackSocket],
     [
       cluster.nodeRelease === cluster.release ? 'nodes' : `nodes ${cluster.nodeRelease}`,
@@ -234,6 +236,7 @@ function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
     jwt,
     'auth-slurm': authSlurm,
     backup,
+    tls,
     'rate-limit': rateLimit,
     configless,
     stepmgr,
@@ -243,6 +246,7 @@ function readOptions(values: ReturnType<typeof parse>['values']): UpOptions {
     ...(jwt ? { jwt } : {}),
     ...(authSlurm ? { authSlurm } : {}),
     ...(backup ? { backup } : {}),
+    ...(tls ? { tls } : {}),
     ...(rateLimit === undefined ? {} : { rateLimit: readRateLimit(rateLimit) }),
     ...(configless ? { configless } : {}),
     ...(stepmgr ? { stepmgr } : {}),
@@ -272,6 +276,7 @@ function parse(args: readonly string[]) {
         jwt: { type: 'boolean' },
         'auth-slurm': { type: 'boolean' },
         backup: { type: 'boolean' },
+        tls: { type: 'boolean' },
         'rate-limit': { type: 'string' },
         configless: { type: 'boolean' },
         stepmgr: { type: 'boolean' },

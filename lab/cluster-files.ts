@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
-import { parametersOf } from './features.js';
+import { loopback, parametersOf } from './features.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import type { LabRecord } from './record.js';
 import { cgroupConf, findAccount, type LabAccount, ordinaryUsers, slurmConf } from './slurm-conf.js';
@@ -70,6 +70,7 @@ export function writeFiles(
     logDirectory: paths.log,
     runDirectory: paths.run,
     backup: record.features.backup ?? false,
+    address: loopback(record.features),
     parameters: parametersOf(record.features, paths, parameters),
   });
   writeReadable(paths.slurmConf, text);

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer, type NetConnectOpts, type Server } from 'node:net';
 import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
+import { loopback } from './features.js';
 import { LabError, LabPortTakenError } from './lab-error.js';
 import { type InsideOptions, spawnInside } from './namespace.js';
 import { isRunning, type ProcessRecord, recordOf, signalProcess } from './processes.js';
@@ -77,7 +78,7 @@ export async function daemonReady(
   const controller = controllersOf(lab).find((one) => one.daemon === name);
   const node = lab.nodes.find((one) => one.name === name);
   if (controller) await accepts(name, { host: controller.host, port: controller.port }, signal);
-  if (node) await accepts(name, { host: '127.0.0.1', port: node.port }, signal);
+  if (node) await accepts(name, { host: loopback(lab.features), port: node.port }, signal);
 }
 
 /**
@@ -156,7 +157,7 @@ export interface LabController {
 /** The controllers, in slurm.conf's order. */
 export function controllersOf({ controllerPort: port, features }: LabRecord): LabController[] {
   const { name, address: host } = backupHost;
-  const primary: LabController = { daemon: 'slurmctld', name: labHostName, host: '127.0.0.1', port };
+  const primary: LabController = { daemon: 'slurmctld', name: labHostName, host: loopback(features), port };
   return features.backup ? [primary, { daemon: 'slurmctld2', name, host, port }] : [primary];
 }
 

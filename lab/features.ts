@@ -1,5 +1,6 @@
 import { LabError } from './lab-error.js';
 import { releaseNames } from './releases.js';
+import { onOneAddress } from './slurm-conf.js';
 
 /** What a cluster can have besides the lab's ordinary set-up. Kept in its record: daemons are started anew. */
 export interface LabFeatures {
@@ -9,12 +10,21 @@ export interface LabFeatures {
   readonly authSlurm?: boolean;
   /** A second slurmctld, `slurmctld2`, which takes over when the first is silent for some seconds. All releases. */
   readonly backup?: boolean;
+  /** A TLS proxy before slurmctld and each slurmd: see `LabCluster.tlsSlurmConf`. All releases; not with `backup` or dynamic nodes. */
+  readonly tls?: boolean;
   /** Ordinary users are refused (1804) when they ask too much; root and SlurmUser are not. 24.11 and newer. */
   readonly rateLimit?: RateLimit;
   /** The slurmds get their configuration from slurmctld, and so can clients (REQUEST_CONFIG). All releases; not with `authSlurm`. */
   readonly configless?: boolean;
   /** A job submitted with `--stepmgr` has a step manager of its own on its first node. 24.11 and newer. */
   readonly stepmgr?: boolean;
+  /** The daemons listen on ::1, and on nothing else. All releases; not with `backup`. */
+  readonly ipv6?: boolean;
+}
+
+/** Where the daemons listen, the second controller's apart. */
+export function loopback({ ipv6 }: LabFeatures): '127.0.0.1' | '::1' {
+  return ipv6 ? '::1' : '127.0.0.1';
 }
 
 /** A bucket of requests for each user, as slurm.conf's `rl_` parameters describe it. */
@@ -46,12 +56,15 @@ export function checkFeatures(features: LabFeatures, release: string): void {
   if (features.configless && features.authSlurm) {
     throw new LabError('configless and authSlurm: the lab has not got both in one cluster');
   }
+  if (features.ipv6 && features.backup) {
+    throw new LabError('ipv6 and backup: the lab has not got both in one cluster');
+  }
 }
 
 /** The features alone, out of options that say more. */
 export function featuresOf(options: LabFeatures): LabFeatures {
-  const { jwt, authSlurm, backup, rateLimit, configless, stepmgr } = options;
-  const all = { jwt, authSlurm, backup, rateLimit, configless, stepmgr };
+  const { jwt, authSlurm, backup, tls, rateLimit, configless, stepmgr, ipv6 } = options;
+  const all = { jwt, authSlurm, backup, tls, rateLimit, configless, stepmgr, ipv6 };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
@@ -79,6 +92,7 @@ export function parametersOf(
     // Not less: on a busy machine a controller may be slow for a moment.
     ...(features.backup ? { SlurmctldTimeout: '4' } : {}),
     ...(features.jwt ? { AuthAltTypes: 'auth/jwt', AuthAltParameters: `jwt_key=${paths.jwtKey}` } : {}),
+    ...(features.ipv6 ? { CommunicationParameters: `${onOneAddress},EnableIPv6` } : {}),
     // Steps are managed from the extern step.
     ...(features.stepmgr ? { PrologFlags: 'contain' } : {}),
     ...given,

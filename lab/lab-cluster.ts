@@ -11,6 +11,7 @@ import {
 } from './daemons.js';
 import type { LabPaths } from './directory.js';
 import { type ExecOptions, type ExecResult, execInside, exitCode } from './exec.js';
+import { loopback } from './features.js';
 import { LabError } from './lab-error.js';
 import { lockMs, withLock } from './lock.js';
 import { spawnInside } from './namespace.js';
@@ -20,6 +21,7 @@ import { anchorOf, type LabRecord, type LabUser, writeRecord } from './record.js
 import type { LabAccount, LabNode } from './slurm-conf.js';
 import { type SwitchOptions, switchRelease } from './switch-release.js';
 import { down } from './teardown.js';
+import { tlsSlurmConf } from './tls.js';
 import { waitUntil } from './wait.js';
 
 /** How a batch script is submitted. */
@@ -43,11 +45,13 @@ export class LabCluster {
   /** All controllers, the first of slurm.conf first: two with `backup`. */
   readonly controllers: readonly LabController[];
   /** Where slurmctld listens; the first, where there are two. */
-  readonly controller: { readonly host: '127.0.0.1'; readonly port: number };
+  readonly controller: { readonly host: '127.0.0.1' | '::1'; readonly port: number };
   /** Nobody listens on it in a cluster with `authSlurm`. */
   readonly mungeSocket: string;
   /** Where sackd listens, in and outside the cluster; null without `authSlurm`. */
   readonly sackSocket: string | null;
+  /** The slurm.conf that leads clients through the TLS proxy; `null` without `tls`. Slurm's own programs have no use for it. */
+  readonly tlsSlurmConf: string | null;
   /** World-writable: where commands run, and where jobs leave `slurm-JOBID.out`. */
   readonly workDirectory: string;
   /** Holds `slurmctld.log`, `munged.log` or `sackd.log`, and `n1.log` and so on (the slurmds' and their slurmstepds'). */
@@ -63,10 +67,11 @@ export class LabCluster {
   constructor(paths: LabPaths, record: LabRecord, wasRunning: boolean) {
     this.directory = paths.root;
     this.slurmConf = paths.slurmConf;
-    this.controller = { host: '127.0.0.1', port: record.controllerPort };
+    this.controller = { host: loopback(record.features), port: record.controllerPort };
     this.controllers = controllersOf(record);
     this.mungeSocket = paths.mungeSocket;
     this.sackSocket = record.features.authSlurm ? paths.sackSocket : null;
+    this.tlsSlurmConf = record.features.tls ? tlsSlurmConf(paths) : null;
     this.workDirectory = paths.work;
     this.logDirectory = paths.log;
     this.users = record.users;

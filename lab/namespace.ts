@@ -25,6 +25,7 @@ export async function createNamespace(
   release: string,
   root: string,
   nodes: readonly LabNode[],
+  address: string,
 ): Promise<ProcessRecord> {
   if (root !== '/' && paths.root.startsWith('/usr/')) {
     throw new LabError(
@@ -34,7 +35,7 @@ export async function createNamespace(
   const texts = {
     passwd: passwdWithOrdinaryUsers(readFileSync(join(root, 'etc/passwd'), 'utf8'), paths.work),
     group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
-    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes),
+    hosts: hostsWithCluster(readFileSync('/etc/hosts', 'utf8'), nodes, address),
   };
   // Each release's own: the system accounts differ, and the files stay mounted.
   const etc = join(paths.etc, release);

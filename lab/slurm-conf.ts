@@ -25,6 +25,9 @@ export const ordinaryUsers: readonly LabAccount[] = [
   { name: 'bob', uid: 2002, gid: 2002 },
 ];
 
+/** CommunicationParameters without which every daemon listens on all interfaces. */
+export const onOneAddress = 'NoInAddrAny,NoCtldInAddrAny';
+
 /** What slurm.conf depends on. */
 export interface SlurmConfInput {
   readonly controllerPort: number;
@@ -38,6 +41,8 @@ export interface SlurmConfInput {
   readonly runDirectory: string;
   /** Whether there is a second slurmctld. */
   readonly backup: boolean;
+  /** Where the daemons listen. */
+  readonly address: string;
   /** Parameters set on top of the lab's own, `{ MessageTimeout: '3' }`. */
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -46,10 +51,9 @@ export interface SlurmConfInput {
 export function slurmConf(input: SlurmConfInput): string {
   const parameters: Record<string, string> = {
     ClusterName: 'lab',
-    SlurmctldHost: `${labHostName}(127.0.0.1)`,
+    SlurmctldHost: `${labHostName}(${input.address})`,
     SlurmctldPort: String(input.controllerPort),
-    // Without these every daemon listens on all interfaces.
-    CommunicationParameters: 'NoInAddrAny,NoCtldInAddrAny',
+    CommunicationParameters: onOneAddress,
     AuthType: 'auth/munge',
     AuthInfo: `socket=${input.mungeSocket}`,
     CredType: 'cred/munge',
@@ -91,7 +95,7 @@ export function slurmConf(input: SlurmConfInput): string {
   const fixed = input.nodes.filter(({ dynamic }) => !dynamic);
   const nodes = fixed.map(
     ({ name, port }) =>
-      `NodeName=${name} NodeHostname=${labHostName} NodeAddr=127.0.0.1 Port=${port} CPUs=16 RealMemory=16000 State=UNKNOWN`,
+      `NodeName=${name} NodeHostname=${labHostName} NodeAddr=${input.address} Port=${port} CPUs=16 RealMemory=16000 State=UNKNOWN`,
   );
   // ALL has the dynamic ones too.
   const names = fixed.length < input.nodes.length ? 'ALL' : fixed.map(({ name }) => name).join(',');
@@ -131,10 +135,10 @@ export function groupWithOrdinaryUsers(group: string): string {
   return [...kept, ...added, ''].join('\n');
 }
 
-/** The machine's hosts file, with the cluster's host and nodes on loopback before anything else. */
-export function hostsWithCluster(hosts: string, nodes: readonly LabNode[]): string {
+/** The machine's hosts file, with the cluster's host and nodes at their address before anything else. */
+export function hostsWithCluster(hosts: string, nodes: readonly LabNode[], address: string): string {
   const own = [labHostName, ...nodes.map(({ name }) => name)].join(' ');
-  return `127.0.0.1 ${own}\n${backupHost.address} ${backupHost.name}\n${hosts}`;
+  return `${address} ${own}\n${backupHost.address} ${backupHost.name}\n${hosts}`;
 }
 
 /** The account of that name in a passwd text. */

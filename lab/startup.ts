@@ -1,10 +1,11 @@
 import { accounts, makeDirectories, writeFiles } from './cluster-files.js';
 import { daemonReady, freePorts, type StartedDaemon, startDaemon, whileAlive } from './daemons.js';
 import { claimDirectory, type LabPaths } from './directory.js';
-import { featuresOf, type LabFeatures } from './features.js';
+import { featuresOf, type LabFeatures, loopback } from './features.js';
 import { createNamespace } from './namespace.js';
 import { allReady } from './node-states.js';
 import { type LabRecord, writeRecord } from './record.js';
+import { startTlsProxy, tlsProxyName } from './tls.js';
 
 /** What can be chosen about a new cluster. */
 export interface StartOptions extends LabFeatures {
@@ -66,7 +67,7 @@ export async function startCluster(
   writeFiles(paths, record, options.parameters ?? {});
   for (const { release, root } of [controller, nodes]) {
     if (record.anchors[release] !== undefined) continue;
-    const anchor = await createNamespace(paths, release, root, record.nodes);
+    const anchor = await createNamespace(paths, release, root, record.nodes, loopback(record.features));
     note({ anchors: { ...record.anchors, [release]: anchor } });
   }
   const authDaemon = record.features.authSlurm ? 'sackd' : 'munged';
@@ -75,6 +76,9 @@ export async function startCluster(
   // First: a slurmctld without munged gives up, and without sackd no command can be run.
   await whileAlive([auth], (signal) => daemonReady(authDaemon, paths, record, signal));
   await startSlurm(paths, record, { note, also: [auth], timeoutMs: options.timeoutMs });
+  if (record.features.tls) {
+    note({ daemons: { ...record.daemons, [tlsProxyName]: await startTlsProxy(paths, record) } });
+  }
   note({ state: 'up' });
   return record;
 }

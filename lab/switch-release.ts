@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { clearState, writeCgroupConf } from './cluster-files.js';
 import { stopDaemon } from './daemons.js';
 import type { LabPaths } from './directory.js';
-import { checkFeatures } from './features.js';
+import { checkFeatures, loopback } from './features.js';
 import { createNamespace } from './namespace.js';
 import { type ClusterProcess, endMembers } from './processes.js';
 import { type LabRecord, writeRecord } from './record.js';
@@ -52,7 +52,7 @@ export async function switchRelease(
   }
   writeCgroupConf(paths, name);
   if (now.anchors[name] === undefined) {
-    const anchor = await createNamespace(paths, name, root, now.nodes);
+    const anchor = await createNamespace(paths, name, root, now.nodes, loopback(now.features));
     note({ anchors: { ...now.anchors, [name]: anchor } });
   }
   const daemons = Object.fromEntries(Object.entries(now.daemons).filter(([daemon]) => isAuth(daemon)));

@@ -5,6 +5,8 @@
  */
 export {
   defaultMunge,
+  type JwtOptions,
+  jwt,
   loadMunge,
   type MungeAuthenticator,
   type MungeOptions,
@@ -12,10 +14,18 @@ export {
   type MungeVia,
   munge,
   mungeSocket,
+  type ProvideToken,
+  type SlurmAuthOptions,
+  slurmAuth,
 } from './auth/index.js';
 export { type LoadSlurmConfigOptions, loadSlurmConfig, type SlurmConfig } from './config/index.js';
 export type { AuthSection } from './protocol/auth-section.js';
-export type { Authenticator, CallContext, VerifiedCredential } from './protocol/authenticator.js';
+export type {
+  Authenticator,
+  AuthIdentity,
+  CallContext,
+  VerifiedCredential,
+} from './protocol/authenticator.js';
 export type { JobId, JobIdParts, StepIdParts, StepTarget } from './protocol/job-id.js';
 export type { MessageInput, MessageName, MessageRecord } from './protocol/messages/index.js';
 export type { NodeResult } from './protocol/node-result.js';

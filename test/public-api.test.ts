@@ -22,11 +22,14 @@ test("'.'", () => {
     'connect',
     'defaultMunge',
     'isSlurmError',
+    'jwt',
     'loadMunge',
     'loadSlurmConfig',
     'munge',
     'mungeSocket',
+    'slurmAuth',
     'tcpTransport',
+    'tlsTransport',
   ]);
 });
 

@@ -9,6 +9,7 @@ import { mungeError } from './munge-failure.js';
 import { checkUid, type MungeSocketOptions } from './munge-options.js';
 import type { MungeCallPort, MungeResult, MungeSettings } from './munge-way.js';
 import { pause } from './pause.js';
+import { wrongPlugin } from './wrong-plugin.js';
 
 const PLUGIN = 'auth/munge';
 
@@ -19,6 +20,8 @@ export type MungeVia = 'libmunge' | 'socket';
 export interface MungeAuthenticator extends Authenticator {
   /** How munged is reached; null as long as that is not decided, which is up to the first credential. */
   readonly via: MungeVia | null;
+  /** MUNGE can always tell. */
+  verify(section: AuthSection, context: CallContext): Promise<VerifiedCredential>;
 }
 
 /** A way to munged, ready to be used. */
@@ -55,7 +58,7 @@ export function mungeAuthenticator(way: MungeWay, options: MungeSocketOptions): 
     },
 
     async verify(section, context): Promise<VerifiedCredential> {
-      if (section.plugin !== PLUGIN) throw wrongPlugin(section.plugin);
+      if (section.plugin !== PLUGIN) throw wrongPlugin(PLUGIN, section.plugin);
       const { credential } = section;
       if (credential === null) throw noCredential();
       const { uid, gid, payload } = await persist(way, context, (calls) =>
@@ -104,21 +107,6 @@ async function persist<Value>(
 /** A munged that is full or restarts comes back by itself; for `hung` the way itself has tried five times over already. */
 function mayPass(error: SlurmAuthError): boolean {
   return error.reason === 'busy' || error.reason === 'not-running';
-}
-
-function wrongPlugin(plugin: string): SlurmAuthError {
-  return new SlurmAuthError(
-    `The credential to verify is one of ${plugin}, and MUNGE can only decode its own.`,
-    {
-      code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR',
-      number: 1007,
-      errno: 'EACCES',
-      outcome: 'not-sent',
-      phase: 'authenticate',
-      reason: 'wrong-plugin',
-      hint: 'Both sides must use the same AuthType.',
-    },
-  );
 }
 
 function noCredential(): SlurmAuthError {

@@ -13,6 +13,14 @@ export function textOf(conf: SlurmConf, parameter: string): string | undefined {
   return findValue(conf, parameter)?.value;
 }
 
+/** The words of a comma list, as written. */
+export function listOf(conf: SlurmConf, parameter: string): string[] {
+  return (textOf(conf, parameter) ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}
+
 /** Decimal or `0x`, nothing before or after. */
 export function readNumber(text: string): number | undefined {
   return /^([0-9]{1,15}|0x[0-9a-f]{1,12})$/i.test(text) ? Number(text) : undefined;

@@ -16,6 +16,10 @@ export const ConfigErrorCode = {
   UNKNOWN_USER: 'SLURMWIRE_CONFIG_UNKNOWN_USER',
   /** The configuration names no controller. */
   NO_CONTROLLER: 'SLURMWIRE_CONFIG_NO_CONTROLLER',
+  /** SLURM_CLUSTERS names another cluster than the configuration is of. */
+  OTHER_CLUSTER: 'SLURMWIRE_CONFIG_OTHER_CLUSTER',
+  /** Configless: none of the servers gave a configuration. */
+  NOT_FETCHED: 'SLURMWIRE_CONFIG_NOT_FETCHED',
 } as const;
 
 export type ConfigErrorCode = (typeof ConfigErrorCode)[keyof typeof ConfigErrorCode];

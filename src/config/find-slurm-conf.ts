@@ -45,7 +45,7 @@ export async function findSlurmConf(options: FindSlurmConfOptions = {}): Promise
   for (const place of SLURM_CONF_PLACES) {
     if (await untilAborted(signal, exists(place))) return place;
   }
-  throw nowhere(env);
+  throw nowhere();
 }
 
 async function named(
@@ -64,18 +64,21 @@ async function named(
   });
 }
 
-function nowhere(env: Readonly<Record<string, string | undefined>>): SlurmConfigError {
-  const { SLURM_CONF_SERVER } = env;
-  const configless = SLURM_CONF_SERVER
-    ? ' SLURM_CONF_SERVER is set, but this version does not fetch a configuration from a controller.'
-    : '';
+function nowhere(): SlurmConfigError {
   return new SlurmConfigError(
-    `no slurm.conf found: SLURM_CONF is not set, and none of ${SLURM_CONF_PLACES.join(', ')} exists.${configless}`,
+    `no slurm.conf found: SLURM_CONF is not set, and none of ${SLURM_CONF_PLACES.join(', ')} exists.`,
     {
       code: ConfigErrorCode.NOT_FOUND,
       errno: 'ENOENT',
-      hint: "Give connect() conf: '/path/to/slurm.conf', or controllers: ['host:port'].",
+      hint: "Give connect() conf: '/path/to/slurm.conf', or controllers: ['host:port'], or set SLURM_CONF_SERVER for it.",
     },
+  );
+}
+
+/** True for the error that says that there is no slurm.conf and nobody named one: the only case in which Slurm fetches one. */
+export function isNowhere(error: unknown): error is SlurmConfigError {
+  return (
+    error instanceof SlurmConfigError && error.code === ConfigErrorCode.NOT_FOUND && error.file === undefined
   );
 }
 

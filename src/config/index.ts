@@ -1,5 +1,8 @@
 /** slurm.conf: found, read, understood. Imports nothing but `node:` and `../protocol/`. */
 export type { SlurmAuthInfo, SlurmAuthParameters } from './auth-parameters.js';
+export type { SlurmClusterParameters } from './cluster-parameters.js';
+export type { AddressFamilies, SlurmCommunication } from './communication.js';
+export { type ConfServers, type FindConfServersOptions, findConfServers } from './conf-servers.js';
 export { ConfigErrorCode } from './config-error-code.js';
 export {
   BAD_ENDPOINT,
@@ -7,12 +10,18 @@ export {
   type ParseEndpointOptions,
   parseEndpoint,
 } from './endpoint.js';
-export { type FindSlurmConfOptions, findSlurmConf, SLURM_CONF_PLACES } from './find-slurm-conf.js';
+export { type FindSlurmConfOptions, findSlurmConf, isNowhere, SLURM_CONF_PLACES } from './find-slurm-conf.js';
+export type { FindSrvOptions, SrvEntry } from './find-srv.js';
 export { type ExpandHostlistOptions, expandHostlist, MAX_HOSTS } from './hostlist.js';
 export { compressHostlist } from './hostlist-compress.js';
 export { BAD_HOSTLIST, MAX_NAME_LENGTH } from './hostlist-name.js';
 export { uniqueSorted } from './hostlist-order.js';
-export { type LoadSlurmConfigOptions, loadSlurmConfig } from './load-slurm-config.js';
+export {
+  type LoadSlurmConfigOptions,
+  loadSlurmConfig,
+  type ReadSlurmConfigOptions,
+  readSlurmConfig,
+} from './load-slurm-config.js';
 export {
   type ConfNode,
   DEFAULT_SLURMD_PORT,
@@ -22,7 +31,9 @@ export {
   interpretNodeParameters,
   type NodeParameters,
 } from './node-lines.js';
+export { type ConfNodeSet, interpretNodeSets } from './node-sets.js';
 export type { OptionList } from './option-list.js';
+export { type ReadTextFileOptions, readTextFile } from './read-text-file.js';
 export { type ResolveUserOptions, resolveUser } from './resolve-user.js';
 export {
   type ConfEntry,
@@ -42,3 +53,4 @@ export {
   type SlurmController,
   type SlurmUserId,
 } from './slurm-config.js';
+export { checkWorkingCluster } from './working-cluster.js';

@@ -1,8 +1,13 @@
-import { isSlurmError } from '../protocol/slurm-error.js';
 import { type FindSlurmConfOptions, findSlurmConf } from './find-slurm-conf.js';
 import { interpretNodeLines, interpretNodeParameters } from './node-lines.js';
+import { interpretNodeSets } from './node-sets.js';
 import { readTextFile } from './read-text-file.js';
-import { parseSlurmConf, type SlurmConf } from './slurm-conf.js';
+import {
+  type IncludeReader,
+  type ParseSlurmConfOptions,
+  parseSlurmConf,
+  type SlurmConf,
+} from './slurm-conf.js';
 import { type InterpretSlurmConfOptions, interpretSlurmConf, type SlurmConfig } from './slurm-config.js';
 
 /** All optional. */
@@ -18,30 +23,36 @@ export async function loadSlurmConfig(options: LoadSlurmConfigOptions = {}): Pro
   const { signal } = options;
   const file = await findSlurmConf(options);
   const text = await readTextFile(file, { what: 'slurm.conf', signal });
-  const conf = await parseSlurmConf(text, {
-    file,
-    readInclude: ({ path, ...namedAt }) =>
-      readTextFile(path, {
-        what: 'the included file',
-        namedAt,
-        missingHint: 'Relative names start at the directory of the main slurm.conf.',
-        signal,
-      }),
-    signal,
-  });
+  const readInclude: IncludeReader = ({ path, file: by, line }) =>
+    readTextFile(path, {
+      what: 'the included file',
+      namedAt: { file: by, line },
+      missingHint: 'Relative names start at the directory of the main slurm.conf.',
+      signal,
+    });
+  return readSlurmConfig(text, { ...options, file, readInclude });
+}
+
+/** Options of {@link readSlurmConfig}. */
+export interface ReadSlurmConfigOptions extends ParseSlurmConfOptions, InterpretSlurmConfOptions {}
+
+/**
+ * The configuration in the text of a slurm.conf, wherever it came from.
+ *
+ * @throws as {@link loadSlurmConfig}.
+ */
+export async function readSlurmConfig(
+  text: string,
+  options: ReadSlurmConfigOptions = {},
+): Promise<SlurmConfig> {
+  const conf = await parseSlurmConf(text, options);
   return { ...(await interpretSlurmConf(conf, options)), ...nodesOf(conf) };
 }
 
-/**
- * What the file says of the nodes. A line that cannot be understood is no reason to refuse a kill that needs no node's address: the
- * controller knows the addresses too.
- */
-function nodesOf(conf: SlurmConf): Pick<SlurmConfig, 'nodes' | 'treeWidth'> {
-  try {
-    const { slurmdPort, treeWidth } = interpretNodeParameters(conf);
-    return { nodes: interpretNodeLines(conf.entries, { slurmdPort }), treeWidth: treeWidth ?? undefined };
-  } catch (error) {
-    if (isSlurmError(error)) return {};
-    throw error;
-  }
+/** As strict as Slurm, whose clients do not start with a line here that is wrong. */
+function nodesOf(conf: SlurmConf): Pick<SlurmConfig, 'nodes' | 'nodeSets' | 'treeWidth'> {
+  const { slurmdPort, treeWidth } = interpretNodeParameters(conf);
+  const nodes = interpretNodeLines(conf.entries, { slurmdPort });
+  const nodeSets = interpretNodeSets(conf.entries, new Set(nodes.map(({ name }) => name)));
+  return { nodes, nodeSets, treeWidth: treeWidth ?? undefined };
 }

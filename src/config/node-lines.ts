@@ -92,7 +92,7 @@ export function interpretNodeParameters(conf: SlurmConf): NodeParameters {
 // --- one line ------------------------------------------------------------------------------------------------------
 
 /** Parameters of a line that list as many things as it has nodes. */
-type ListKey = 'NodeHostname' | 'NodeAddr' | 'Port';
+type ListKey = 'NodeHostname' | 'NodeAddr' | 'BcastAddr' | 'Port';
 
 interface LineContext {
   readonly defaults: ReadonlyMap<string, string>;
@@ -114,6 +114,8 @@ function nodesOfLine(entry: ConfEntry, { defaults, slurmdPort, room, maxNodes }:
     value === undefined ? undefined : expandFor(entry, { key, value }, names.length);
   const hostnames = listOf('NodeHostname', own.get('nodehostname')) ?? names;
   const addresses = listOf('NodeAddr', own.get('nodeaddr')) ?? hostnames;
+  // Only sbcast goes there. What is wrong with it is wrong for Slurm all the same.
+  listOf('BcastAddr', own.get('bcastaddr'));
   const port = own.get('port') ?? defaults.get('port');
   const ports = listOf('Port', port)?.map((text) => readPort(entry, text, port ?? text)) ?? [slurmdPort];
   const state = own.get('state') ?? defaults.get('state');

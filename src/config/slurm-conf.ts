@@ -163,6 +163,13 @@ async function followInclude(
   stack: readonly string[],
 ): Promise<void> {
   const name = expandClusterName(parse, written, place);
+  if (name.includes('*')) {
+    throw includeError(
+      `Include of ${name}: patterns are not followed, by Slurm neither.`,
+      'Name each file.',
+      place,
+    );
+  }
   // From the directory of the main file, also in a file that was itself included from elsewhere.
   const path = isAbsolute(name) ? normalize(name) : join(dirname(parse.mainFile), name);
   if (stack.includes(path)) {

@@ -6,10 +6,13 @@ import { isIPv6 } from 'node:net';
 import { hostname as systemHostname } from 'node:os';
 import { SlurmConfigError, SlurmUsageError } from '../protocol/slurm-error.js';
 import { readAuthParameters, type SlurmAuthParameters } from './auth-parameters.js';
+import { readClusterParameters, type SlurmClusterParameters } from './cluster-parameters.js';
+import { readCommunication, type SlurmCommunication } from './communication.js';
 import { badValue, findValue, readNumber, readSeconds, textOf } from './conf-values.js';
 import { ConfigErrorCode } from './config-error-code.js';
 import { DEFAULT_SLURMCTLD_PORT, isHostName } from './endpoint.js';
 import type { ConfNode } from './node-lines.js';
+import type { ConfNodeSet } from './node-sets.js';
 import { MAX_UID, resolveUser } from './resolve-user.js';
 import type { ConfEntry, ConfValue, SlurmConf } from './slurm-conf.js';
 
@@ -47,7 +50,7 @@ export interface SlurmUserId {
  * };
  * ```
  */
-export interface SlurmConfig extends SlurmAuthParameters {
+export interface SlurmConfig extends SlurmAuthParameters, SlurmClusterParameters {
   /** Path of the slurm.conf it came from; `null` if from none. */
   readonly file: string | null;
   /** ClusterName in lower case; `null` if not known (only auth/slurm needs it). */
@@ -62,14 +65,16 @@ export interface SlurmConfig extends SlurmAuthParameters {
   readonly messageTimeoutMs: number;
   /** TCPTimeout, default 2,000: how long to wait for a connection. */
   readonly tcpTimeoutMs: number;
-  /** SlurmctldTimeout, default 120,000: a backup takes over when the primary was silent for so long. */
-  readonly slurmctldTimeoutMs?: number | undefined;
+  /** CommunicationParameters; left out where they are not known: then both kinds of addresses are used, IPv4 first. */
+  readonly communication?: SlurmCommunication | undefined;
   /**
    * The nodes of the NodeName lines; left out where they are not known: their addresses are then asked of the controller. So are
    * those of nodes that are not in here.
    */
   readonly nodes?: readonly ConfNode[] | undefined;
-  /** TreeWidth; left out for the default (16, which suits all releases). */
+  /** The NodeSet lines. */
+  readonly nodeSets?: readonly ConfNodeSet[] | undefined;
+  /** TreeWidth; left out for the default (50, from 23.11 on 16). */
   readonly treeWidth?: number | undefined;
   /**
    * ScronParameters and SchedulerParameters, `''` where the file sets none. Left out where they are not known, which is also so for a file
@@ -115,7 +120,8 @@ export async function interpretSlurmConf(
     ...readAuthParameters(conf),
     messageTimeoutMs: readSeconds(conf, 'MessageTimeout', 10) * 1000,
     tcpTimeoutMs: readSeconds(conf, 'TCPTimeout', 2) * 1000,
-    slurmctldTimeoutMs: readSeconds(conf, 'SlurmctldTimeout', 120, 0) * 1000,
+    communication: readCommunication(conf),
+    ...readClusterParameters(conf),
     ...readKillParameters(conf),
   };
 }

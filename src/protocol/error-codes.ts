@@ -40,7 +40,22 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_CONFIG_VALUE: 'A parameter with a value it cannot have.',
   SLURMWIRE_CONFIG_UNKNOWN_USER: 'SlurmUser or SlurmdUser is not known on this host.',
   SLURMWIRE_CONFIG_NO_CONTROLLER: 'No controller is configured.',
+  SLURMWIRE_CONFIG_OTHER_CLUSTER: 'SLURM_CLUSTERS names another cluster than the configuration is of.',
+  SLURMWIRE_CONFIG_NOT_FETCHED: "Configless: no server gave its configuration; the cause is the last one's.",
   SLURMWIRE_CONFIG_AUTH_TYPE: 'An AuthType this version cannot serve.',
+  SLURMWIRE_CONFIG_TLS: 'A CA, certificate or key for TLS that cannot be used.',
+  // TLS.
+  SLURMWIRE_TLS_UNTRUSTED:
+    "The peer's certificate is not good: another CA, expired, another host. Nothing was sent.",
+  SLURMWIRE_TLS_HANDSHAKE:
+    'The TLS handshake did not succeed: no TLS there, an alert, a close, silence. Nothing was sent.',
+  SLURMWIRE_TLS_BROKEN:
+    'A TLS connection broke after its handshake: an alert, or bytes that are no good TLS.',
+  // Credentials.
+  SLURMWIRE_AUTH_NO_TOKEN:
+    'There is no token to authenticate with: its file cannot be read, its callback failed, or sackd made none.',
+  SLURMWIRE_AUTH_NO_SACK: 'No daemon answers on a SACK socket, which auth/slurm needs.',
+  SLURMWIRE_AUTH_NOT_FOR_NODES: 'A message for slurmds, which do not take this kind of credential.',
   // Calls.
   SLURMWIRE_ABORTED: "The caller's AbortSignal ended the call.",
   SLURMWIRE_BREAKER_OPEN:

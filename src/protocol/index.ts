@@ -8,7 +8,7 @@
  */
 export { type Address, AF_INET, AF_INET6, AF_UNSPEC, NO_ADDRESS } from './address.js';
 export type { AuthSection } from './auth-section.js';
-export type { Authenticator, CallContext, VerifiedCredential } from './authenticator.js';
+export type { Authenticator, AuthIdentity, CallContext, VerifiedCredential } from './authenticator.js';
 export { decodeBody, encodeBody } from './body.js';
 export type { Span, Trace } from './byte-reader.js';
 export { OWN_ERROR_CODES, type OwnErrorCode } from './error-codes.js';

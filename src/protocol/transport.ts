@@ -22,6 +22,8 @@ export interface Transport {
 
 /** One open byte stream, used for one request and one reply. */
 export interface Connection {
+  /** True where the stream is inside TLS. Only for what an error says; default `false`. */
+  readonly isTls?: boolean;
   /** Hands the bytes over in one write. Resolves when the system took them all; rejects with the system's error. */
   write(bytes: Uint8Array): Promise<void>;
   /** The next bytes as they come, or `null` when the peer has closed. Rejects with the system's error (`ECONNRESET` …). */

@@ -77,8 +77,12 @@ export class Recorder {
 
   /** The same authenticator; the recorder remembers who made which credential and for what, and so can write it beside the redaction. */
   auth(inner: Authenticator): Authenticator {
+    const { name, reach, since } = inner;
     return {
-      name: inner.name,
+      name,
+      reach,
+      since,
+      ...(inner.identity === undefined ? {} : { identity: inner.identity.bind(inner) }),
       create: async (payload, restrictUid, context) => {
         const bound = Uint8Array.from(payload);
         const section = await inner.create(payload, restrictUid, context);
@@ -87,8 +91,10 @@ export class Recorder {
       },
       verify: async (section, context) => {
         const verified = await inner.verify(section, context);
-        const { uid, gid, payload } = verified;
-        this.#remember(section, { uid, gid, payload: Uint8Array.from(payload) });
+        if (verified !== null) {
+          const { uid, gid, payload } = verified;
+          this.#remember(section, { uid, gid, payload: Uint8Array.from(payload) });
+        }
         return verified;
       },
     };

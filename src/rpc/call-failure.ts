@@ -29,6 +29,8 @@ export interface CallPlace {
   readonly protocol: Release;
   /** True for reads and for kills that may be repeated without harm: what is `unknown` may then be tried again. */
   readonly repeatable: boolean;
+  /** Upstream's name of the way to authenticate, for suspicions. Default auth/munge. */
+  readonly method?: string;
 }
 
 /** The error to reject with, for anything thrown inside an exchange. */

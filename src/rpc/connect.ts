@@ -1,15 +1,23 @@
-import { defaultMunge } from '../auth/index.js';
-import { loadSlurmConfig, parseEndpoint, type SlurmConfig } from '../config/index.js';
+import {
+  checkWorkingCluster,
+  isNowhere,
+  loadSlurmConfig,
+  parseEndpoint,
+  type SlurmConfig,
+} from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { MAX_FRAME_LENGTH } from '../protocol/frame.js';
 import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
-import { isSlurmError, SlurmConfigError, SlurmTimeoutError } from '../protocol/slurm-error.js';
+import { isSlurmError, SlurmTimeoutError } from '../protocol/slurm-error.js';
 import type { Endpoint, Transport } from '../protocol/transport.js';
+import { checkAuthFor } from './auth-fits.js';
 import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
+import { fetchConfig } from './configless.js';
+import { defaultAuth } from './default-auth.js';
 import type { NodeAddress } from './node-addresses.js';
-import { tcpTransport } from './tcp-transport.js';
+import { checkTls, checkTlsConfig, chooseTransport, type TlsOptions } from './tls-options.js';
 
 /** Options of {@link connect}. All optional. */
 export interface ConnectOptions {
@@ -20,8 +28,11 @@ export interface ConnectOptions {
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;
-  /** How to prove who we are. Default: MUNGE with slurm.conf's AuthInfo, as `defaultMunge()` has it: through
-   * libmunge, or through munged's socket where libmunge cannot be loaded. */
+  /**
+   * How to prove who we are. Default, as Slurm's own tools choose: `jwt()` where SLURM_JWT is set in the environment; else by AuthType
+   * `slurmAuth()` or `defaultMunge()`, the latter with slurm.conf's AuthInfo; MUNGE where there is no slurm.conf. No other way is
+   * tried after a refusal.
+   */
   readonly auth?: Authenticator | undefined;
   /**
    * Protocol to speak. `'auto'` (default): each controller is asked at first contact, and the newest version that both speak is used; it is asked
@@ -36,7 +47,12 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Largest reply accepted, in bytes. Default 128 MiB; Slurm's own limit is 1 GiB. */
   readonly maxReplyBytes?: number | undefined;
-  /** How to reach the daemons. Default TCP. For recorders and players. */
+  /**
+   * Whether to speak TLS with all daemons. Default: what TLSType in slurm.conf says, with the CA that its TLSParameters name; `true`: TLS with
+   * that CA; `false`: none. It is never tried: a ClientHello stalls a daemon that does not speak TLS. See docs/tls.md.
+   */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** How to reach the daemons. Default TCP, or TLS as `tls` says. For recorders and players. */
   readonly transport?: Transport | undefined;
   /** Ends reading the configuration early. */
   readonly signal?: AbortSignal | undefined;
@@ -47,9 +63,12 @@ const DEFAULT_MAX_REPLY_BYTES = 128 * 1024 * 1024;
 const NO_CONF = { messageTimeoutMs: 10_000, tcpTimeoutMs: 2_000, slurmctldTimeoutMs: 120_000 };
 
 /**
- * A client for one cluster. Reads the configuration; opens no connection.
+ * A client for one cluster. Reads the configuration; opens no connection, but for one case: where there is no slurm.conf, and
+ * SLURM_CONF_SERVER or a DNS SRV record `_slurmctld._tcp` names the servers of a "configless" cluster, they are asked for it, for
+ * `timeoutMs` in all (default 10 s each).
  *
- * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used.
+ * @throws SlurmUsageError for a bad option, SlurmConfigError (with file and line) for a configuration that cannot be used, SlurmAuthError
+ * for a SLURM_JWT that is no token, and where `protocol` is older than the way to authenticate.
  */
 export async function connect(options: ConnectOptions = {}): Promise<SlurmClient> {
   checkOptions('connect', options, CONNECT_OPTIONS);
@@ -63,16 +82,22 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkUid('slurmdUser', options.slurmdUser);
   checkSignal(options.signal);
   checkMethods('transport', transport, ['connect']);
-  checkMethods('auth', options.auth, ['create', 'verify']);
+  checkAuth(options.auth);
+  checkTls(options.tls, transport);
   const config = await configOf(options);
+  const auth = options.auth ?? defaultAuth(process.env, config);
+  // Of a release that is still to be found out, each exchange asks.
+  if (isRelease(options.protocol)) checkAuthFor(auth, { release: options.protocol });
   const slurmUser = options.slurmUser ?? config?.slurmUser.uid ?? null;
-  const { messageTimeoutMs, tcpTimeoutMs, slurmctldTimeoutMs } = config ?? NO_CONF;
+  const timeouts = config ?? NO_CONF;
+  const { messageTimeoutMs, slurmctldTimeoutMs } = timeouts;
   const controllers = controllersOf(options, config);
   return new SlurmClient(
     {
       controllers,
       ...protocol,
       slurmUser,
+      slurmUserName: config?.slurmUser.name,
       trusted:
         slurmUser === null
           ? null
@@ -87,8 +112,10 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
       // with 4 s were observed (20.11 to 26.05), and libslurm's limit of once and a half would be too short.
       takeoverMs: controllers.length > 1 ? 2 * (slurmctldTimeoutMs ?? 120_000) + messageTimeoutMs : 0,
       maxReplyBytes,
-      auth: options.auth ?? defaultAuth(config),
-      transport: transport ?? tcpTransport({ connectTimeoutMs: tcpTimeoutMs }),
+      auth,
+      transport:
+        transport ??
+        (await untilTold(options.signal, chooseTransport(options.tls, config, timeouts, options.signal))),
     },
     options.timeoutMs,
   );
@@ -105,16 +132,38 @@ const CONNECT_OPTIONS = Object.keys({
   slurmdUser: 0,
   timeoutMs: 0,
   maxReplyBytes: 0,
+  tls: 0,
   transport: 0,
   signal: 0,
 } satisfies Record<keyof ConnectOptions, 0>);
 
 async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
-  const { conf, controllers, slurmUser, slurmdUser, signal } = options;
-  if (typeof conf === 'object' && conf !== null) return checkConfig(conf);
+  const { conf, controllers, signal } = options;
+  if (typeof conf === 'object' && conf !== null) {
+    // Who writes a configuration by hand, or names controllers, has said which cluster is meant.
+    if (checkConfig(conf).file !== null && controllers === undefined) checkWorkingCluster(conf.clusterName);
+    return conf;
+  }
   if (conf === undefined && controllers !== undefined) return null;
+  return await untilTold(signal, loadOrFetch(options, conf));
+}
+
+async function loadOrFetch(options: ConnectOptions, conf: string | undefined): Promise<SlurmConfig> {
+  const { controllers, slurmUser, slurmdUser, signal } = options;
+  const config = await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal }).catch(async (error) => {
+    const fetched = isNowhere(error) ? await fetchWith(options) : null;
+    if (fetched === null) throw error;
+    return fetched;
+  });
+  // Who names controllers has said which cluster is meant.
+  if (controllers === undefined) checkWorkingCluster(config.clusterName);
+  return config;
+}
+
+/** What reading files came to; the caller's own abort as an error of the family. */
+async function untilTold<T>(signal: AbortSignal | undefined, reading: Promise<T>): Promise<T> {
   try {
-    return await loadSlurmConfig({ conf, slurmUser, slurmdUser, signal });
+    return await reading;
   } catch (error) {
     if (signal?.aborted !== true || isSlurmError(error)) throw error;
     throw new SlurmTimeoutError('connect() was aborted while it read the configuration.', {
@@ -127,9 +176,23 @@ async function configOf(options: ConnectOptions): Promise<SlurmConfig | null> {
   }
 }
 
+/** What the controllers of a configless cluster hand out; `null` where nobody names them. In TLS only where the option says so. */
+async function fetchWith(options: ConnectOptions): Promise<SlurmConfig | null> {
+  const { auth = defaultAuth(process.env, null), maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;
+  const transport = options.transport ?? (await chooseTransport(options.tls, null, NO_CONF, options.signal));
+  const { slurmUser, slurmdUser, timeoutMs, signal } = options;
+  return fetchConfig({
+    setup: { auth, transport, maxReplyBytes, ...checkProtocol(options.protocol ?? 'auto') },
+    slurmUser,
+    slurmdUser,
+    timeoutMs,
+    signal,
+  });
+}
+
 /** What a caller wrote by hand is looked at as closely as what a file says. */
 function checkConfig(conf: SlurmConfig): SlurmConfig {
-  const { controllers, slurmUser, slurmdUser, authInfo, messageTimeoutMs, tcpTimeoutMs } = conf;
+  const { controllers, slurmUser, slurmdUser, authType, authInfo, messageTimeoutMs, tcpTimeoutMs } = conf;
   if (!Array.isArray(controllers) || controllers.length === 0) {
     throw badOption('conf.controllers', controllers, 'is not a list with at least one controller');
   }
@@ -146,18 +209,35 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
     if (typeof user?.uid !== 'number') throw badOption(`conf.${field}`, user, 'has no uid');
     checkUid(`conf.${field}.uid`, user.uid);
   }
+  if (typeof authType !== 'string') throw badOption('conf.authType', authType, 'is no text');
   if (typeof authInfo !== 'object' || authInfo === null) {
     throw badOption('conf.authInfo', authInfo, 'is not an object');
+  }
+  const families = conf.communication?.families;
+  if (families !== undefined && !['ipv4', 'ipv6', 'any', 'ipv4-first'].includes(families)) {
+    throw badOption('conf.communication.families', families, "is not 'ipv4', 'ipv6', 'any' or 'ipv4-first'");
   }
   for (const field of ['scronParameters', 'schedulerParameters'] as const) {
     const text = conf[field];
     if (text !== undefined && typeof text !== 'string') throw badOption(`conf.${field}`, text, 'is no text');
   }
+  checkTlsConfig(conf);
   for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
     if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
     checkPositive(`conf.${field}`, value);
   }
   return conf;
+}
+
+function checkAuth(auth: Authenticator | undefined): void {
+  checkMethods('auth', auth, ['create', 'verify']);
+  const { reach, since, identity } = auth ?? {};
+  if (reach !== undefined && reach !== 'all' && reach !== 'controllers')
+    throw badOption('auth.reach', reach, "is neither 'all' nor 'controllers'");
+  if (since !== undefined && !isRelease(since))
+    throw badOption('auth.since', since, `is none of ${RELEASE_NAMES.join(', ')}`);
+  if (identity !== undefined && typeof identity !== 'function')
+    throw badOption('auth.identity', identity, 'is not a function');
 }
 
 function checkMethods(field: string, value: unknown, methods: readonly string[]): void {
@@ -179,20 +259,6 @@ function controllersOf({ controllers }: ConnectOptions, config: SlurmConfig | nu
     throw badOption('controllers', controllers, "is not a list of 'host:port' with at least one entry");
   }
   return controllers.map((text, index) => parseEndpoint(text, { field: `controllers[${index}]` }));
-}
-
-function defaultAuth(config: SlurmConfig | null): Authenticator {
-  if (config === null) return defaultMunge();
-  const { authType, authInfo, file } = config;
-  if (authType !== 'auth/munge') {
-    throw new SlurmConfigError(`AuthType=${authType} is not supported by this version.`, {
-      code: 'SLURMWIRE_CONFIG_AUTH_TYPE',
-      errno: 'ENOTSUP',
-      file: file ?? undefined,
-      hint: 'Pass an Authenticator as the auth option of connect().',
-    });
-  }
-  return defaultMunge({ socket: authInfo.socket ?? undefined, ttl: authInfo.ttlSeconds ?? undefined });
 }
 
 function checkProtocol(protocol: string): { release: Release; findsVersion: boolean } {

@@ -1,10 +1,17 @@
 /** The way from a message to the controller in charge: first contact, version, order of the controllers, take-over. */
-import type { ConfNode } from '../config/index.js';
+import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
+import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import { isSlurmError, restate, type SlurmError } from '../protocol/slurm-error.js';
+import {
+  isSlurmError,
+  restate,
+  SlurmAuthError,
+  SlurmConfigError,
+  type SlurmError,
+} from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { type Clock, systemClock } from './clock.js';
@@ -13,7 +20,7 @@ import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
-import { ownIdentity } from './kill-jobs-identity.js';
+import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
 import { isRead } from './reads.js';
@@ -31,6 +38,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly findsVersion?: boolean | undefined;
   /** Uid that slurmctld runs as, to which credentials are restricted; `null` where it is not known: anybody may decode. */
   readonly slurmUser: number | null;
+  /** Its name in slurm.conf; left out where it is not known. */
+  readonly slurmUserName?: string | undefined;
   /** Uid that slurmds run as, to which credentials for them are restricted; `null` where it is not known. */
   readonly slurmdUser: number | null;
   /** Nodes of slurm.conf; undefined where it is not known. */
@@ -73,6 +82,8 @@ interface Learned {
   inCharge: string | null;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
+  /** Uids of user names on this host; `null` for those it does not know. */
+  readonly users: Map<string, number | null>;
 }
 
 /**
@@ -101,6 +112,7 @@ export class ControllerLink {
       inCharge: null,
       cluster: setup.cluster,
       asking: null,
+      users: new Map(),
     };
     this.#count = count;
     this.#clock = setup.clock ?? CLOCK;
@@ -145,6 +157,41 @@ export class ControllerLink {
   /** How the client of this link stands with each controller. */
   paces(): Pace[] {
     return this.#learned.pacer.paces();
+  }
+
+  /**
+   * Who asks, as the controller will see it.
+   *
+   * @throws SlurmAuthError of the authenticator, where its credential cannot be had.
+   */
+  async identity(context: CallContext): Promise<Identity> {
+    const { auth, slurmUser: uid, slurmUserName: name } = this.setup;
+    if (auth.identity === undefined) return ownIdentity(uid);
+    try {
+      const told = await untilAborted(context.signal, auth.identity(context));
+      return await identityFrom(told, { uid, name }, (user) => this.#lookUpUser(user, context));
+    } catch (cause) {
+      if (isSlurmError(cause)) throw cause;
+      throw new SlurmAuthError(`${auth.name} could not say who asks.`, {
+        code: 'SLURMWIRE_INTERNAL',
+        errno: 'EIO',
+        outcome: 'not-sent',
+        phase: 'authenticate',
+        cause,
+      });
+    }
+  }
+
+  async #lookUpUser(user: string, { signal }: CallContext): Promise<number | null> {
+    const { users } = this.#learned;
+    const known = users.get(user);
+    if (known !== undefined) return known;
+    const uid = await resolveUser(user, { signal }).catch((error: unknown) => {
+      if (signal.aborted || !(error instanceof SlurmConfigError)) throw error;
+      return null; // a user of the cluster need not be one of this host
+    });
+    users.set(user, uid);
+    return uid;
   }
 
   /**
@@ -198,6 +245,7 @@ export class ControllerLink {
    */
   async call<N extends MessageName>(call: ControllerCall<N>, context: CallContext): Promise<Reply> {
     const packed = this.#pack(call, this.setup.release);
+    await this.#guardKillJobs(packed, context);
     const { value, passedOver, doubt } = await this.#inTurn(call.repeatable, context, async (endpoint) => {
       const reply = await this.#callOne(call, { ...packed, endpoint }, context);
       return { value: reply, isStandby: isStandby(reply) };
@@ -225,8 +273,16 @@ export class ControllerLink {
     const { slurmUser } = this.setup;
     const { name, flags = 0, repeatable, restrictUid = slurmUser } = call;
     const body = encodeBody(name, release, call.record);
-    refuseUnsafe(name, release, body, flags, ownIdentity(slurmUser));
+    // Who asks matters for KILL_JOBS alone, and for anything else a token would be read for nothing.
+    if (name !== 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, NOT_ASKED);
     return { release, name, body, flags, repeatable, restrictUid };
+  }
+
+  async #guardKillJobs(
+    { name, release, body, flags }: Omit<Request, 'endpoint'>,
+    context: CallContext,
+  ): Promise<void> {
+    if (name === 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, await this.identity(context));
   }
 
   /** One controller after the other, and again while a take-over is to be expected. */
@@ -325,7 +381,7 @@ export class ControllerLink {
       } catch (error) {
         if (!isSlurmError(error) || context.signal.aborted || !mayBeVersions(error)) throw error;
         const again = this.#contact(endpoint, call.name, context);
-        const judged = await judgeClose(error, { request, startedAt }, again);
+        const judged = await judgeClose(error, { request, startedAt }, again, this.setup.auth.name);
         if (isAgain || !judged.isVersion || !isRead(call.name)) throw judged.error;
       }
     }
@@ -389,10 +445,11 @@ export class ControllerLink {
           return this.#exchange({ ...request, endpoint }, context, true);
         };
         if (findsVersion !== true) {
-          return { ...(await greet(probe, endpoint, this.setup.release, context)), standby: null };
+          const { release, auth } = this.setup;
+          return { ...(await greet(probe, endpoint, release, auth, context)), standby: null };
         }
         const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
-        const found = await findVersion(probe, endpoint, hint, context);
+        const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
         spoke.set(key, found.release);
         if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
         // Who is on standby now may be in charge the next time.
@@ -444,6 +501,8 @@ export class ControllerLink {
     }
   }
 }
+
+const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, rpc: MessageName): unknown {

@@ -11,11 +11,14 @@ import { messageTypeNumber } from '../protocol/message-type.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import { payloadDigest } from '../protocol/payload-digest.js';
-import { RELEASE_NAMES, type Release } from '../protocol/release.js';
+import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
+import { checkAuthFor, checkAuthForNodes } from './auth-fits.js';
+import { suspectedCredential } from './auth-hints.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
+import { TLS_NEEDED } from './tls-failure.js';
 
 /** What all exchanges of one client share. */
 export interface ExchangeSetup {
@@ -59,6 +62,7 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     rpc: request.name,
     protocol: request.release,
     repeatable: request.repeatable,
+    method: setup.auth.name,
   };
   const instead = setup.instead?.(request) ?? null;
   if (instead !== null) return instead;
@@ -115,8 +119,15 @@ const SHORT_ANSWERS: ReadonlySet<string> = new Set([
   'REQUEST_CANCEL_JOB_STEP',
 ]);
 
-function createCredential(auth: Authenticator, request: Request, context: CallContext): Promise<AuthSection> {
-  const { name, release, body, restrictUid } = request;
+async function createCredential(
+  auth: Authenticator,
+  request: Request,
+  context: CallContext,
+): Promise<AuthSection> {
+  const { name, release, body, restrictUid, node } = request;
+  const use = { rpc: name, release };
+  checkAuthFor(auth, use);
+  if (node !== undefined) checkAuthForNodes(auth, use);
   const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
   return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
 }
@@ -141,7 +152,7 @@ async function writeFrame(
   try {
     await untilAborted(context.signal, connection.write(frame));
   } catch (error) {
-    if (isReset(error)) throw closedEarly(new FrameAssembler(), place, error);
+    if (isReset(error)) throw closedEarly(new FrameAssembler(), connection, place, error);
     throw error;
   }
 }
@@ -155,7 +166,7 @@ async function readFrame(
   const assembler = new FrameAssembler(maxLength);
   for (;;) {
     const chunk = await readChunk(connection, assembler, place, context);
-    if (chunk === null) throw closedEarly(assembler, place);
+    if (chunk === null) throw closedEarly(assembler, connection, place);
     assembler.push(chunk);
     const foreign = foreignSpeech(assembler.peek(8));
     if (foreign === 'http')
@@ -176,7 +187,7 @@ async function readChunk(
   try {
     return await untilAborted(context.signal, connection.read());
   } catch (error) {
-    if (isReset(error)) throw closedEarly(assembler, place, error);
+    if (isReset(error)) throw closedEarly(assembler, connection, place, error);
     throw error;
   }
 }
@@ -186,7 +197,12 @@ function isReset(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED';
 }
 
-function closedEarly(assembler: FrameAssembler, place: CallPlace, cause?: unknown): SlurmConnectionError {
+function closedEarly(
+  assembler: FrameAssembler,
+  { isTls = false }: Connection,
+  place: CallPlace,
+  cause?: unknown,
+): SlurmConnectionError {
   const { repeatable, ...where } = place;
   const errno = cause === undefined ? 'EPIPE' : 'ECONNRESET';
   const details = {
@@ -198,7 +214,7 @@ function closedEarly(assembler: FrameAssembler, place: CallPlace, cause?: unknow
     retryable: repeatable,
   } as const;
   if (assembler.held === 0) {
-    const suspects = silentCloseSuspects(place.protocol);
+    const suspects = silentCloseSuspects(place, isTls);
     return new SlurmConnectionError(
       `${place.rpc} to ${place.peer}: the connection was closed without an answer.`,
       {
@@ -218,12 +234,19 @@ function closedEarly(assembler: FrameAssembler, place: CallPlace, cause?: unknow
 }
 
 /** Releases up to 24.05 close without a word for all of these (observed on 20.11 and 22.05). */
-function silentCloseSuspects(protocol: Release): string[] {
+function silentCloseSuspects({ protocol, method = 'auth/munge' }: CallPlace, isTls: boolean): string[] {
+  // 25.05, the first that speaks TLS here, takes 24.05 as its oldest protocol.
+  const tls = isTls
+    ? ['it wants a certificate of the client (cert and key of the tls option)']
+    : isAtLeast(protocol, '24.05')
+      ? ['it takes TLS connections only (TLSType in its slurm.conf; see the tls option)']
+      : [];
   return [
     `the daemon does not speak protocol ${protocol}`,
-    'it refused the credential (another munge key, clocks apart, a uid restriction that is not its own, a replay)',
+    suspectedCredential(method),
     'it could not decode the message',
     'it stopped or crashed while it worked',
+    ...tls,
   ];
 }
 
@@ -278,6 +301,6 @@ function answeredTls(call: CallPlace): SlurmConnectionError {
     errno: 'EPROTO',
     outcome: unsignedRefusal(call),
     phase: 'wait',
-    hint: 'This daemon takes TLS connections only (TLSType=tls/s2n), which this version of slurmwire does not speak.',
+    hint: TLS_NEEDED,
   });
 }

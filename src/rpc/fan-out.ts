@@ -15,6 +15,7 @@ import type { NodeResult } from '../protocol/node-result.js';
 import type { Release } from '../protocol/release.js';
 import { isSlurmError, type SlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
+import { checkAuthForNodes } from './auth-fits.js';
 import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import {
@@ -76,7 +77,7 @@ export interface NodeAnswer {
  *
  * @param nodes each name once.
  * @returns one result per node, in the order given. Trouble with a node is a result, not a rejection.
- * @throws SlurmUsageError, SlurmProtocolError when the message cannot be sent at all.
+ * @throws SlurmUsageError, SlurmProtocolError, SlurmAuthError (`SLURMWIRE_AUTH_NOT_FOR_NODES`) when the message cannot be sent at all.
  */
 export async function fanOut<N extends MessageName>(
   setup: FanOutSetup,
@@ -86,6 +87,7 @@ export async function fanOut<N extends MessageName>(
 ): Promise<NodeAnswer[]> {
   const { name, record, release, repeatable, fallback } = message;
   if (nodes.length === 0) return [];
+  checkAuthForNodes(setup.auth, { rpc: name, release });
   checkNodes(nodes);
   const body = encodeBody(name, release, record);
   refuseUnsafe(name, release, body, 0);

@@ -4,7 +4,7 @@
  * Releases up to 24.05 close without a word for a version they do not speak and for a credential they do not like. Asked first, such trouble
  * shows while the request proper is `not-sent`. Where the version is not given, this is also how it is found: `version-choice.ts`.
  */
-import type { CallContext } from '../protocol/authenticator.js';
+import type { Authenticator, CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, errorNumber, signedReturnCode } from '../protocol/error-meaning.js';
 import type { MessageRecord } from '../protocol/messages/index.js';
 import { RELEASE_NAMES, type Release } from '../protocol/release.js';
@@ -15,6 +15,7 @@ import {
   SlurmProtocolVersionError,
 } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
+import { refusedHint } from './auth-hints.js';
 import { type ClusterFacts, factsOf } from './cluster-facts.js';
 import type { Reply } from './reply.js';
 import { mayTake, nextVersion, type VersionAnswer, type VersionTry } from './version-choice.js';
@@ -50,6 +51,7 @@ export async function greet(
   probe: Probe,
   endpoint: Endpoint,
   release: Release,
+  auth: Pick<Authenticator, 'name' | 'since'>,
   context: CallContext,
 ): Promise<Contact> {
   let reply: Reply;
@@ -57,7 +59,7 @@ export async function greet(
     reply = await probe('REQUEST_PING', release);
   } catch (error) {
     if (!isSlurmError(error) || context.signal.aborted || answerIn(error)?.kind !== 'closed') throw error;
-    throw await whyClosed({ release, answer: { kind: 'closed' }, error }, probe, endpoint, context);
+    throw await whyClosed({ release, answer: { kind: 'closed' }, error }, probe, endpoint, auth, context);
   }
   const standby = isStandby(reply) ? reply : null;
   return { release, isNewest: true, version: null, upSince: null, standby, facts: null };
@@ -67,6 +69,7 @@ export async function greet(
  * Contact in the newest version that both speak: the controller is asked for its configuration, in which it tells its release.
  *
  * @param hint the version to try first.
+ * @param auth how to prove who we are: what it suits, and what may be wrong with it.
  * @param before what was tried already.
  * @throws SlurmAuthError where no version was answered, SlurmProtocolVersionError where the controller speaks none of ours; else what the
  * exchange threw.
@@ -75,14 +78,15 @@ export async function findVersion(
   probe: Probe,
   endpoint: Endpoint,
   hint: Release | null,
+  { name, since }: Pick<Authenticator, 'name' | 'since'>,
   context: CallContext,
   before: readonly FailedTry[] = [],
 ): Promise<Contact> {
   const tries: (VersionTry & { readonly error: SlurmError | null })[] = [...before];
   let reply: Reply | undefined;
   for (;;) {
-    const next = nextVersion(tries, hint);
-    if (next.step === 'give-up') throw noVersion(next.because, endpoint, tries);
+    const next = nextVersion(tries, hint, since);
+    if (next.step === 'give-up') throw noVersion(next.because, endpoint, tries, { name, since });
     const { release } = next;
     if (next.step === 'use') {
       const told = reply?.name === 'RESPONSE_BUILD_INFO' ? reply.record : null;
@@ -121,12 +125,13 @@ async function whyClosed(
   failed: FailedTry,
   probe: Probe,
   endpoint: Endpoint,
+  auth: Pick<Authenticator, 'name' | 'since'>,
   context: CallContext,
 ): Promise<SlurmError> {
   const { release, error } = failed;
   let found: Contact;
   try {
-    found = await findVersion(probe, endpoint, null, context, [failed]);
+    found = await findVersion(probe, endpoint, null, auth, context, [failed]);
   } catch (second) {
     return isSlurmError(second) && second.code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR' ? second : error;
   }
@@ -170,12 +175,13 @@ function noVersion(
   because: 'version' | 'credential',
   endpoint: Endpoint,
   tries: readonly (VersionTry & { readonly error: SlurmError | null })[],
+  { name: method, since }: Pick<Authenticator, 'name' | 'since'>,
 ): SlurmError {
   const peer = showEndpoint(endpoint);
   const tried = tries.map(({ release }) => release);
   const place = { peer, rpc: 'REQUEST_BUILD_INFO', outcome: 'not-sent', cause: tries.at(-1)?.error } as const;
   const versions = tried.join(', ');
-  const [oldest, newest] = [RELEASE_NAMES[0], RELEASE_NAMES.at(-1)];
+  const [oldest, newest] = [since ?? RELEASE_NAMES[0], RELEASE_NAMES.at(-1)];
   if (because === 'credential') {
     return new SlurmAuthError(
       `${peer} closed the connection without an answer in every protocol it was asked in (${versions}), one of which each release from ${oldest} to ${newest} takes.`,
@@ -186,7 +192,7 @@ function noVersion(
         errno: 'EACCES',
         phase: 'authenticate',
         reason: 'closed-on-every-version',
-        hint: 'So a controller of these releases refuses the credential: same key and clocks on both hosts, and is SlurmUser the user that slurmctld runs as? Its log has the reason. Else it is older, or no slurmctld.',
+        hint: `So a controller of these releases refuses the credential. ${refusedHint(method, null)} Is SlurmUser the user that slurmctld runs as? Its log has the reason. Else it is older, or no slurmctld.`,
       },
     );
   }

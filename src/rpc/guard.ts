@@ -17,7 +17,7 @@ import { SUSPEND_OPS } from '../protocol/messages/suspend.js';
 import type { Release } from '../protocol/release.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
 import { isUnixSignalNumber } from '../protocol/unix-signal.js';
-import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
+import { certainUid, type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
 
 /** Header flags a client may set: the others are internal to the daemons or change how the reply is framed. */
 const SENDABLE_FLAGS = HEADER_FLAGS.SLURM_GLOBAL_AUTH_KEY | HEADER_FLAGS.USE_BCAST_NETWORK;
@@ -116,12 +116,12 @@ function checkKillJobs(record: MessageRecord<'REQUEST_KILL_JOBS'>, identity: Ide
     if (id.includes('.')) refuse('jobsArray', id, 'the step is not heeded: the whole job would be signalled');
   }
   if (isPrivileged(identity)) return;
-  const own = identity.uid;
+  const own = certainUid(identity);
   if (own === null) {
     refuse(
       'userId',
       userId,
-      "it is not known which user this process is to the cluster, and somebody else's job can hang slurmctld",
+      "it is not known for certain which user the caller is to the cluster, and somebody else's job can hang slurmctld",
     );
   }
   const why = `a caller who is neither root nor SlurmUser must limit it to own jobs (userName and userId ${own}): somebody else's can hang slurmctld`;

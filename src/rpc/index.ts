@@ -28,3 +28,5 @@ export {
 } from './terminate-result.js';
 export type { SentSignal, TerminateState } from './terminate-state.js';
 export type { Termination } from './termination.js';
+export type { TlsOptions } from './tls-options.js';
+export { type Pem, type TlsTransportOptions, tlsTransport } from './tls-transport.js';

@@ -19,7 +19,7 @@ import { badOption } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
 import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
-import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
+import { certainUid, type Identity, isPrivileged } from './kill-jobs-identity.js';
 import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
 import { type Answered, killAsNamed, killByLookup, type Signalling } from './kill-jobs-singles.js';
 import { checkKillOptions, KILL_JOB_OPTIONS, type KillJobOptions, killFlags } from './kill-options.js';
@@ -66,7 +66,7 @@ export async function killJobs(
   killFlags(options, release);
   const tooNew = filter.ids?.find(({ kind }) => kind === 'sluid');
   if (tooNew !== undefined && !isAtLeast(release, '26.05')) throw sluidTooOld(tooNew.text, release);
-  const identity = ownIdentity(link.setup.slurmUser);
+  const identity = await link.identity(context);
   const userId = await userIdOf(filter, identity, context);
   const { jobs, rpc, reply } = await carryOut(link, { filter, userId, identity, signalling }, context);
   return {
@@ -134,7 +134,7 @@ async function mayForgetCron(link: ControllerLink, context: CallContext): Promis
 /** Whether one KILL_JOBS can do it: known to the release, able to carry the options, and let through by the guard. */
 function mayAskForAll(link: ControllerLink, { identity, userId, signalling }: Task): boolean {
   if (messageTypeNumber('REQUEST_KILL_JOBS', link.setup.release) === null) return false;
-  if (signalling.options.sibling !== undefined || identity.uid === null) return false;
+  if (signalling.options.sibling !== undefined || certainUid(identity) === null) return false;
   return isPrivileged(identity) || userId === null || userId === identity.uid;
 }
 
@@ -147,7 +147,12 @@ function isOdd({ kind }: ParsedJobId): boolean {
 function userFilter({ identity, userId }: Task): KillJobsUser | null {
   const uid = userId ?? (isPrivileged(identity) ? null : identity.uid);
   // slurmctld compares the number only, but only where there is a name.
-  return uid === null ? null : { uid, name: uid === identity.uid ? ownName(uid) : String(uid) };
+  return uid === null ? null : { uid, name: nameOfUid(uid, identity) };
+}
+
+function nameOfUid(uid: number, identity: Identity): string {
+  if (uid !== identity.uid) return String(uid);
+  return identity.name === undefined ? ownName(uid) : (identity.name ?? String(uid));
 }
 
 function ownName(uid: number): string {
@@ -214,7 +219,7 @@ async function userIdOf(
   if (typeof user === 'string') return uidOf(user, context);
   if (isIdsOnly(filter) || isPrivileged(identity)) return null;
   if (identity.uid !== null) return identity.uid;
-  throw badOption('user', undefined, 'is missing, and who this process is to the cluster is not known');
+  throw badOption('user', undefined, 'is missing, and who the caller is to the cluster is not known');
 }
 
 async function uidOf(user: string, context: CallContext): Promise<number> {

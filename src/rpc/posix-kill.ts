@@ -38,7 +38,7 @@ import { taskId, tasksOf } from './job-filter.js';
 import { asLookup, lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
 import { killJob, killJobStep, killRecord } from './kill.js';
 import { killJobs } from './kill-jobs.js';
-import { isPrivileged, ownIdentity } from './kill-jobs-identity.js';
+import { isOwn, isPrivileged } from './kill-jobs-identity.js';
 import { answeredJob, type KilledJob } from './kill-jobs-result.js';
 import { allJobs, isMeta, killAsNamed, nameOf } from './kill-jobs-singles.js';
 import {
@@ -445,10 +445,9 @@ async function signalEverything(
   { signal, options }: Order,
   context: CallContext,
 ): Promise<readonly KilledTarget[]> {
-  const identity = ownIdentity(link.setup.slurmUser);
-  const { uid } = identity;
-  if (uid === null)
-    throw badOption('broad', true, 'cannot be, since who this process is to the cluster is not known');
+  const identity = await link.identity(context);
+  if (identity.uid === null)
+    throw badOption('broad', true, 'cannot be, since who the caller is to the cluster is not known');
   const mayAll = isPrivileged(identity);
   const isHere = own !== null && (await isOfThisCluster(link, own, context));
   const { records } = await asLookup(allJobs(link, null, context));
@@ -456,7 +455,8 @@ async function signalEverything(
   const isOurs = ({ jobId, hetJobId }: JobRecord) =>
     ours !== undefined && (jobId === ours.jobId || (hetJobId !== 0 && hetJobId === ours.hetJobId));
   const meant = records.filter(
-    (record) => !isJobFinished(record.jobState) && (mayAll || record.userId === uid) && !isOurs(record),
+    (record) =>
+      !isJobFinished(record.jobState) && (mayAll || isOwn(identity, record) === true) && !isOurs(record),
   );
   const jobs = withoutComponents(meant);
   if (signal === 0) return jobs.map((job) => taken(nameOf(job), job.jobId));

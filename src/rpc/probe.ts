@@ -15,7 +15,7 @@ import { SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import type { ControllerLink } from './controller-link.js';
 import { taskId } from './job-filter.js';
 import { lookAtJob, recordTasks, stepRecords } from './job-lookup.js';
-import { type Identity, isPrivileged, ownIdentity } from './kill-jobs-identity.js';
+import { type Identity, isOwn, isPrivileged } from './kill-jobs-identity.js';
 import { type ParsedTarget, parseTarget } from './target.js';
 
 /** What the controller tells about a job or step at one moment. */
@@ -115,7 +115,7 @@ export async function probeParsed(
   context: CallContext,
 ): Promise<Probe> {
   const startedAt = performance.now();
-  const identity = ownIdentity(link.setup.slurmUser);
+  const identity = await link.identity(context);
   const { records, reply } = await lookAtJob(link, job, context);
   // A plain number that is a het leader or an array: the step is that of the record with this very number.
   const meant = step === null || job.kind !== 'job' ? records : records.filter((r) => r.jobId === job.jobId);
@@ -189,7 +189,7 @@ function probedStep({ stepId, state, nodes }: JobStepRecord, name: string): Prob
   };
 }
 
-function probedJob(record: JobRecord, { uid }: Identity): ProbedJob {
+function probedJob(record: JobRecord, identity: Identity): ProbedJob {
   const { jobId, arrayJobId, hetJobId, hetJobOffset, userId, jobState, nodes } = record;
   const arrayTasks = arrayJobId === 0 ? [] : recordTasks(record);
   return {
@@ -200,7 +200,7 @@ function probedJob(record: JobRecord, { uid }: Identity): ProbedJob {
     hetJobId: hetJobId === 0 ? null : hetJobId,
     hetJobOffset: hetJobId === 0 ? null : hetJobOffset,
     userId,
-    mine: uid === null ? null : uid === userId,
+    mine: isOwn(identity, record),
     ...stateOf(jobState),
     cron: record.hasDetails ? record.cronspec !== null : null,
     batch: record.batchFlag !== 0,

@@ -17,8 +17,10 @@ import {
   SlurmProtocolVersionError,
   type VersionDetails,
 } from '../protocol/slurm-error.js';
+import { refusedHint } from './auth-hints.js';
 import type { CallPlace, Progress } from './call-failure.js';
 import type { ExchangeSetup, Request } from './exchange.js';
+import { TLS_NEEDED } from './tls-failure.js';
 import { mayTake } from './version-choice.js';
 
 /** Uids whose credential makes a reply believable: root, SlurmUser, SlurmdUser. `null` where SlurmUser is not known. */
@@ -36,7 +38,8 @@ export interface ReplyOf<N extends MessageName> {
   readonly peer: string;
   /**
    * True when the reply's credential proves that root, SlurmUser or SlurmdUser made it for this very body. Protocols since
-   * 23.02 carry none; without knowing SlurmUser only the digest is checked. Then it is the TCP connection that is trusted.
+   * 23.02 carry none, those to auth/jwt prove nothing, and without knowing SlurmUser only the digest is checked. Then it is the TCP
+   * connection that is trusted.
    */
   readonly authenticated: boolean;
   /** Answers of the nodes below the one that answered, in order of arrival. Empty where nothing was forwarded. */
@@ -173,7 +176,7 @@ function tlsRequired(place: CallPlace): SlurmError {
     rpc,
     outcome: unsignedRefusal(place),
     phase: 'wait',
-    hint: 'This version of slurmwire does not speak TLS.',
+    hint: TLS_NEEDED,
   });
 }
 
@@ -196,17 +199,15 @@ function refuseAuthFailure(name: MessageName, record: unknown, opening: Opening)
 function credentialRefused(
   returnCode: number,
   outcome: 'refused' | 'unknown',
-  { place: { peer, rpc, protocol }, request }: Opening,
+  { place: { peer, rpc, protocol }, request, setup }: Opening,
 ): SlurmError {
   const { text } = errorMeaning(signedReturnCode(returnCode), protocol);
-  const restricted =
-    request.restrictUid === null ? '' : ` The credential was for uid ${request.restrictUid} only.`;
   return serverError(`${rpc} to ${peer}: ${text}`, returnCode, protocol, {
     peer,
     rpc,
     outcome,
     phase: 'authenticate',
-    hint: `Same munge key and clocks on both hosts?${restricted}`,
+    hint: refusedHint(setup.auth.name, request.restrictUid),
   });
 }
 
@@ -224,7 +225,9 @@ async function isAuthenticated(frame: Frame, opening: Opening): Promise<boolean>
     if (isAtLeast(frame.release, '23.02')) return false;
     throw distrust(`the reply carries no credential, which no daemon does in protocol ${frame.release}`);
   }
-  const { uid, payload } = await untilAborted(context.signal, setup.auth.verify(frame.auth, context));
+  const verified = await untilAborted(context.signal, setup.auth.verify(frame.auth, context));
+  if (verified === null) return false;
+  const { uid, payload } = verified;
   // Who before what: any user of the cluster can make a good credential, and hashing a long body is work.
   if (setup.trusted !== null && !setup.trusted.has(uid)) {
     throw distrust(

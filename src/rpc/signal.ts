@@ -6,6 +6,7 @@ import type { NodeResult } from '../protocol/node-result.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
+import { checkAuthForNodes } from './auth-fits.js';
 import { badOption, checkBoolean } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
@@ -30,7 +31,8 @@ import {
   type SignalPlan,
   stepDeliveries,
 } from './signal-plan.js';
-import { oldestTaken, slurmdVersion } from './version-choice.js';
+import { treeWidthFor } from './tree-width.js';
+import { oldestForSlurmds, slurmdVersion } from './version-choice.js';
 
 /** What every node that was meant took. A refusal or trouble of any of them rejects, with the same list in the error's `nodes`. */
 export interface FanOut {
@@ -79,7 +81,7 @@ export interface FanOutOptions extends CallOptions {
    * `nodeAddress`, are contacted by this client whatever is chosen: forwarders do not know where they are.
    */
   readonly fanOut?: 'auto' | 'direct' | 'tree' | undefined;
-  /** Width of the tree, 1 to 65533. Default: TreeWidth of slurm.conf, else 16. */
+  /** Width of the tree, 1 to 65533. Default: SLURM_TREE_WIDTH (from 23.11 on), else TreeWidth of slurm.conf, else 50, from 23.11 on 16. */
   readonly treeWidth?: number | undefined;
 }
 
@@ -93,7 +95,6 @@ export const FAN_OUT_OPTIONS = [
 /** Exchanges a fan-out may take one after the other: first contact, three lookups, a deep tree, a look at what has ended. */
 export const FAN_OUT_EXCHANGES = 12;
 
-const DEFAULT_TREE_WIDTH = 16;
 /** What libslurm sends where slurmd does not look at the signal. */
 const NO_SIGNAL = 0xffff;
 
@@ -160,6 +161,7 @@ async function deliver(
 ): Promise<FanOut | NothingLeft> {
   const startedAt = performance.now();
   checkFanOutOptions(options);
+  checkAuthForNodes(shared.setup.auth, { rpc: order.rpc });
   const link = await shared.settle(context);
   try {
     return await deliverOrThrow(link, order, plan, options, context);
@@ -243,12 +245,16 @@ async function fanOutSetupFor(
   const versions = ({ nodes, startedIn }: Delivery): Versions => {
     if (!findsVersion) return { release: controller, fallback: undefined };
     const slurmds = nodes.map((node) => startedIn.get(node) ?? places.get(node)?.newest ?? null);
-    return { release: slurmdVersion(controller, slurmds), fallback: oldestTaken(controller) };
+    const { since } = setup.auth;
+    return {
+      release: slurmdVersion(controller, slurmds, since),
+      fallback: oldestForSlurmds(controller, since),
+    };
   };
   const fanOutSetup: FanOutSetup = {
     ...setup,
     strategy,
-    treeWidth: treeWidth ?? setup.treeWidth ?? DEFAULT_TREE_WIDTH,
+    treeWidth: treeWidth ?? treeWidthFor(setup.release, setup.treeWidth),
     restrictUid: setup.slurmdUser,
     limiter: new Limiter(MAX_CONNECTIONS),
     addressOf: (node) => places.get(node)?.endpoint ?? null,

@@ -19,6 +19,7 @@ import {
   SlurmProtocolVersionError,
 } from '../protocol/slurm-error.js';
 import { showEndpoint } from '../protocol/transport.js';
+import { suspectedCredential } from './auth-hints.js';
 import type { Request } from './exchange.js';
 import type { Contact } from './first-contact.js';
 import { mayTake } from './version-choice.js';
@@ -34,18 +35,20 @@ export function mayBeVersions(error: SlurmError): boolean {
 /**
  * @param error what became of the request, which was begun at `startedAt` on the clock of `performance.now()`.
  * @param contact the question afterwards.
+ * @param method how the request was authenticated.
  * @returns the error with what the question showed. `isVersion`: the request can be planned anew in the peer's version.
  */
 export async function judgeClose(
   error: SlurmError,
   { request, startedAt }: { readonly request: Request; readonly startedAt: number },
   contact: Promise<Contact>,
+  method: string,
 ): Promise<{ error: SlurmError; isVersion: boolean }> {
   let found: Contact;
   try {
     found = await contact;
   } catch (second) {
-    return { error: isSlurmError(second) ? withSecond(error, second) : error, isVersion: false };
+    return { error: isSlurmError(second) ? withSecond(error, second, method) : error, isVersion: false };
   }
   const { version, release, upSince } = found;
   const isClose = error instanceof SlurmConnectionError;
@@ -73,7 +76,7 @@ export async function judgeClose(
   return { error: withEvidence(error, evidence, suspects), isVersion: false };
 }
 
-function withSecond(error: SlurmError, second: SlurmError): SlurmError {
+function withSecond(error: SlurmError, second: SlurmError, method: string): SlurmError {
   if (!(error instanceof SlurmConnectionError)) return error;
   if (second.phase === 'connect') {
     const evidence = `Right afterwards it could not be connected: ${second.cause instanceof Error ? second.cause.message : second.code}.`;
@@ -82,7 +85,7 @@ function withSecond(error: SlurmError, second: SlurmError): SlurmError {
   if (second.code !== 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') return error;
   const evidence = 'Asked right afterwards, it closed on every version, or refused the credential.';
   return withEvidence(error, evidence, [
-    'it refused the credential (another munge key, clocks apart, a uid restriction that is not its own)',
+    suspectedCredential(method),
     'its munged stopped, so that it could not sign its answer',
   ]);
 }

@@ -44,8 +44,13 @@ export type VersionStep =
 /**
  * @param tries what was tried with this daemon, in order.
  * @param hint what it spoke when it was last asked, or what its neighbours speak: tried first.
+ * @param since no version older than this is tried: the way to authenticate does not exist in it, nor in a daemon that speaks nothing newer.
  */
-export function nextVersion(tries: readonly VersionTry[], hint: Release | null = null): VersionStep {
+export function nextVersion(
+  tries: readonly VersionTry[],
+  hint: Release | null = null,
+  since: Release = RELEASES[0].release,
+): VersionStep {
   const accepted = tries.find(({ answer }) => answer.kind === 'accepted');
   if (accepted !== undefined) return useNewest(accepted);
   if (tries.length === 0 && hint !== null) return { step: 'try', release: hint };
@@ -60,8 +65,10 @@ export function nextVersion(tries: readonly VersionTry[], hint: Release | null =
       ? { step: 'try', release: told }
       : { step: 'give-up', because: 'version' };
   }
-  const possible = RELEASES.filter((daemon) => tries.every((one) => fits(daemon, one)));
-  const [best] = RELEASES.filter(untried)
+  const known = RELEASES.filter(({ protocol }) => protocol >= rowOf(since).protocol);
+  const possible = known.filter((daemon) => tries.every((one) => fits(daemon, one)));
+  const [best] = known
+    .filter(untried)
     .map((row) => ({ row, count: possible.filter((daemon) => takes(daemon, row)).length }))
     .sort((a, b) => b.count - a.count || b.row.protocol - a.row.protocol);
   if (best !== undefined && best.count > 0) return { step: 'try', release: best.row.release };
@@ -104,13 +111,23 @@ function newer(a: Release, b: Release): Release {
  *
  * @param controller what is spoken with the controller.
  * @param slurmds what each of them spoke when it was last heard of; `null` for one of which nothing is known.
+ * @param since the first version that has the way to authenticate, which all daemons of the cluster then know.
  */
-export function slurmdVersion(controller: Release, slurmds: readonly (Release | null)[]): Release {
+export function slurmdVersion(
+  controller: Release,
+  slurmds: readonly (Release | null)[],
+  since?: Release,
+): Release {
   const oldest = slurmds.reduce<Release>(
     (least, one) => (one === null || newer(one, least) === one ? least : one),
     controller,
   );
-  return newer(oldest, oldestTaken(controller));
+  return newer(oldest, oldestForSlurmds(controller, since));
+}
+
+/** A version that all slurmds of a controller take. */
+export function oldestForSlurmds(controller: Release, since: Release = RELEASES[0].release): Release {
+  return newer(oldestTaken(controller), since);
 }
 
 function rowOf(release: Release): Row {

@@ -83,15 +83,7 @@ describe('findSlurmConf', () => {
     ]) {
       expect(error.message).toContain(words);
     }
-    expect(error.message).not.toContain('SLURM_CONF_SERVER');
-  });
-
-  it('says that SLURM_CONF_SERVER is not followed, if it is set and would be needed', async () => {
-    const env = { SLURM_CONF_SERVER: 'ctl:6817' };
-    expect((await configError(findAmong([], { env }).found)).message).toContain(
-      'SLURM_CONF_SERVER is set, but',
-    );
-    expect(await findAmong(SLURM_CONF_PLACES, { env }).found).toBe(SLURM_CONF_PLACES[0]);
+    expect(error.message).toContain('SLURM_CONF_SERVER');
   });
 
   it.each(['', 'a\0b', 7, null])('refuses conf: %j', async (conf) => {

@@ -238,11 +238,16 @@ describe('Include', () => {
       asked.push(request);
       return '';
     };
-    await parseSlurmConf('\nInclude nodes/*.conf\nInclude %h~$HOME', { file: MAIN, readInclude });
-    expect(asked).toEqual([
-      { name: 'nodes/*.conf', path: '/etc/slurm/nodes/*.conf', file: MAIN, line: 2 },
-      { name: '%h~$HOME', path: '/etc/slurm/%h~$HOME', file: MAIN, line: 3 },
-    ]);
+    await parseSlurmConf('\n\nInclude %h~$HOME', { file: MAIN, readInclude });
+    expect(asked).toEqual([{ name: '%h~$HOME', path: '/etc/slurm/%h~$HOME', file: MAIN, line: 3 }]);
+  });
+
+  it('says that a pattern is not followed', async () => {
+    expect(await configError(parse('\nInclude nodes/*.conf', {}))).toMatchObject({
+      code: 'SLURMWIRE_CONFIG_INCLUDE',
+      file: MAIN,
+      line: 2,
+    });
   });
 
   it('points at the line in the included file, and at the Include for a missing one', async () => {

@@ -42,14 +42,37 @@ describe('defaults', () => {
       slurmUser: { name: 'root', uid: 0 },
       slurmdUser: { name: 'root', uid: 0 },
       authType: 'auth/munge',
-      authInfo: { socket: null, ttlSeconds: null },
+      authInfo: {
+        socket: null,
+        ttlSeconds: null,
+        credExpireSeconds: 120,
+        useClientIds: false,
+        disableSack: false,
+      },
       authAltTypes: [],
       authAltParameters: {},
       tlsType: 'tls/none',
       tlsParameters: {},
       messageTimeoutMs: 10_000,
       tcpTimeoutMs: 2_000,
+      communication: {
+        families: 'ipv4',
+        hostUnreachRetries: 0,
+        keepAlive: { timeSeconds: null, intervalSeconds: null, probes: null },
+        disableHttp: false,
+        blockNullHash: false,
+        blockZeroHash: false,
+      },
       slurmctldTimeoutMs: 120_000,
+      killWaitMs: 30_000,
+      maxArraySize: 1001,
+      privateData: [],
+      cloudDns: false,
+      configless: false,
+      rateLimited: false,
+      routeTree: false,
+      credType: 'cred/munge',
+      hashPlugin: 'hash/k12',
     });
   });
 
@@ -270,7 +293,7 @@ describe('AuthType and AuthInfo', () => {
     ['use_client_ids', null, null],
     ['disable_sack,Use_Client_Ids', null, null],
   ])('AuthInfo=%s', async (text, socket, ttlSeconds) => {
-    expect((await withController(`AuthInfo=${text}`)).authInfo).toEqual({ socket, ttlSeconds });
+    expect((await withController(`AuthInfo=${text}`)).authInfo).toMatchObject({ socket, ttlSeconds });
   });
 
   it.each(['socket=', 'socket=,ttl=5', 'ttl=', 'ttl=x', 'ttl=60s', 'ttl=-1', 'ttl=1.5', 'ttl=2147483648'])(

@@ -2,8 +2,6 @@
  * The primary is killed with 200 kills in flight. Each of them has an outcome, and that is held against what became of the job: nothing
  * `refused` or `not-sent` was done, nothing was done twice where that matters.
  */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Told } from './support/actor.js';
 import { lines } from './support/listening-job.js';
@@ -47,11 +45,8 @@ describe.each(['20.11', '22.05', '24.11', '26.05'])('%s', (release) => {
       const pending = ids.slice(0, PENDING);
       const running = ids.slice(PENDING);
       await Promise.all(running.map((id) => live().waitForFile(`up.${id}`)));
-      // What slurmctld has not saved when it is killed, its backup does not know: it saves some seconds after a change.
-      const submittedAt = Date.now();
-      const isSaved = () => statSync(join(cluster.directory, 'state/job_state')).mtimeMs > submittedAt;
-      await cluster.exec(['scontrol', 'update', `jobid=${ids[0]}`, 'comment=saved'], { user: 'root' });
-      await cluster.waitFor(isSaved, 30_000, 'the jobs to be saved');
+      // What slurmctld has not saved when it is killed, its backup does not know.
+      await cluster.saveState();
       const primary = (await alice.call('ping')).value[0].peer as string;
 
       let answered = 0;

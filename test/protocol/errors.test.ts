@@ -108,7 +108,7 @@ const family: readonly (readonly [name: string, error: errors.SlurmError, json: 
         answer: 'closed',
         answerKind: 'other',
       }),
-      { ...common, spoken: ['22.05'], tried: ['24.11'], answer: 'closed' },
+      { ...common, spoken: ['22.05'], tried: ['24.11'], answer: 'closed', answerKind: 'other' },
     ],
     [
       'SlurmProtocolError',

@@ -169,6 +169,11 @@ describe('a conf that was written by hand', () => {
     ['no authInfo', () => without('authInfo'), 'conf.authInfo'],
     ['an authInfo null', () => ({ ...conf, authInfo: null }), 'conf.authInfo'],
     ['an authInfo that is a text', () => ({ ...conf, authInfo: 'socket=/run/m' }), 'conf.authInfo'],
+    [
+      'families of addresses that are none',
+      () => ({ ...conf, communication: { ...conf.communication, families: 'ipv5' } }),
+      'conf.communication.families',
+    ],
     ['no messageTimeoutMs', () => without('messageTimeoutMs'), 'conf.messageTimeoutMs'],
     ['a messageTimeoutMs of 0', () => ({ ...conf, messageTimeoutMs: 0 }), 'conf.messageTimeoutMs'],
     ['a messageTimeoutMs null', () => ({ ...conf, messageTimeoutMs: null }), 'conf.messageTimeoutMs'],

@@ -847,8 +847,21 @@ describe('what the answers come to', () => {
     });
   });
 
+  test('the width of the tree is the default of the release', async () => {
+    const steps = [{ jobId: 7, stepId: 0, nodes: 'n[1-40]' }];
+    for (const [release, contacted] of [
+      ['23.02', 40],
+      ['23.11', 16],
+    ] as const) {
+      await inWorld({ release, steps, link: { nodes: confNodes(40) } }, async ({ client, slurmds }) => {
+        await client.signalJobStep('7.0', 10);
+        expect([release, slurmds.contacts.length]).toEqual([release, contacted]);
+      });
+    }
+  });
+
   test.each([
-    [{}, 16],
+    [{}, 40],
     [{ treeWidth: 5 }, 5],
     [{ fanOut: 'direct' as const }, 40],
     [{ fanOut: 'tree' as const, treeWidth: 1 }, 1],

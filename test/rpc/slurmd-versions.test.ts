@@ -105,6 +105,9 @@ describe('the version for slurmds', () => {
     expect(slurmdVersion('26.05', [null, null])).toBe('26.05');
     // The step is older than the slurmds are by now.
     expect(slurmdVersion('26.05', ['22.05'])).toBe('24.11');
+    // auth/slurm, which all daemons of the cluster know then.
+    expect(slurmdVersion('24.11', ['23.02'], '23.11')).toBe('23.11');
+    expect(slurmdVersion('26.05', ['24.11'], '23.11')).toBe('24.11');
     // A slurmd is never newer.
     expect(slurmdVersion('24.11', ['26.05'])).toBe('24.11');
     expect(newestOf(null)).toBeNull();

@@ -1,5 +1,6 @@
 /** A TCP server that does what a test says, connection by connection, and remembers what it saw. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { decodeFrame, type Endpoint, type Frame } from '../../../src/protocol/index.js';
 import { until } from './until.js';
 
@@ -92,6 +93,11 @@ export class PeerConnection {
     this.#socket.destroy();
   }
 
+  /** The socket itself. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   /** Takes nothing off the socket from here on. */
   stopReading(): void {
     this.#socket.pause();
@@ -106,28 +112,33 @@ export class ScriptedPeer implements AsyncDisposable {
   /** What scripts threw; `close()` throws the first of them. */
   readonly #faults: unknown[] = [];
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
   #script: Script;
 
-  private constructor(server: Server, script: Script) {
+  private constructor(server: Server, event: 'connection' | 'secureConnection', script: Script) {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the peer has no port');
     this.endpoint = { host: '127.0.0.1', port: address.port };
     this.#server = server;
     this.#script = script;
-    server.on('connection', (socket) => {
+    // Those whose handshake is not through are no connections yet.
+    server.on('connection', (socket) => this.#sockets.add(socket));
+    server.on(event, (socket: Socket) => {
       const connection = new PeerConnection(socket, this.connections.length);
       this.connections.push(connection);
       void this.#play(connection);
     });
   }
 
-  static async listen(script: Script): Promise<ScriptedPeer> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
+  /** With `tls` the connections are those whose handshake succeeded. */
+  static async listen(script: Script, tls?: TlsOptions): Promise<ScriptedPeer> {
+    const manner = { allowHalfOpen: true, noDelay: true };
+    const server = tls === undefined ? createServer(manner) : createTlsServer({ ...manner, ...tls });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(0, '127.0.0.1', () => resolve());
     });
-    return new ScriptedPeer(server, script);
+    return new ScriptedPeer(server, tls === undefined ? 'connection' : 'secureConnection', script);
   }
 
   /** What connections from now on get. */
@@ -167,6 +178,7 @@ export class ScriptedPeer implements AsyncDisposable {
 
   async close(): Promise<void> {
     for (const connection of this.connections) connection.drop();
+    for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const [fault] = this.#faults;
     if (fault !== undefined) throw fault;

@@ -1,0 +1,88 @@
+/** From an endpoint to a connected socket: addresses in order, and what slurm.conf says about connecting. */
+import type { Socket } from 'node:net';
+import { pause } from '../auth/pause.js';
+import type { AddressFamilies } from '../config/index.js';
+import type { CallContext } from '../protocol/authenticator.js';
+import { onAbort } from '../protocol/on-abort.js';
+import type { Endpoint } from '../protocol/transport.js';
+import { addressesOf, type Lookup } from './addresses.js';
+import { openSocket, systemError } from './open-socket.js';
+
+export interface DialOptions {
+  /** Milliseconds that looking up the name, and then each connect to an address, may take: slurm.conf's TCPTimeout. Default 2000. */
+  readonly connectTimeoutMs?: number;
+  /** Which addresses of a host name are tried: what slurm.conf's CommunicationParameters say. Default both kinds, IPv4 first. */
+  readonly families?: AddressFamilies;
+  /** How often a connect that said EHOSTUNREACH is repeated, 500 ms apart (host_unreach_retry_count). Default 0. */
+  readonly hostUnreachRetries?: number;
+  /** @internal Default the system's resolver. */
+  readonly lookup?: Lookup;
+  /** @internal */
+  readonly open?: typeof openSocket;
+}
+
+/** As Slurm's clients wait; only where slurm.conf asks for it. */
+const HOST_UNREACH_PAUSE_MS = 500;
+
+/**
+ * A connected TCP socket, to the first address of the host that takes a connection.
+ *
+ * Not Node's own way through several addresses (`autoSelectFamily`): that gives each but the last only 250 ms, which would make a distant
+ * controller unreachable.
+ *
+ * @throws the system's error; AggregateError where several addresses failed. Rejects with the reason of the context's signal.
+ */
+export async function dial(
+  { host, port }: Endpoint,
+  context: CallContext,
+  options: DialOptions = {},
+): Promise<Socket> {
+  const {
+    families = 'ipv4-first',
+    connectTimeoutMs = 2000,
+    hostUnreachRetries = 0,
+    lookup,
+    open = openSocket,
+  } = options;
+  const { signal } = context;
+  signal.throwIfAborted();
+  const failures: unknown[] = [];
+  const addresses = await within(connectTimeoutMs, signal, (own) => addressesOf(host, families, own, lookup));
+  for (const address of addresses) {
+    for (let retries = hostUnreachRetries; ; retries -= 1) {
+      try {
+        return await open({ host: address, port }, context, connectTimeoutMs);
+      } catch (error) {
+        signal.throwIfAborted();
+        if ((error as NodeJS.ErrnoException).code !== 'EHOSTUNREACH' || retries <= 0) {
+          failures.push(error);
+          break;
+        }
+        await pause(signal, HOST_UNREACH_PAUSE_MS);
+      }
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  throw new AggregateError(
+    failures,
+    `none of the ${failures.length} addresses of ${host} could be connected`,
+  );
+}
+
+/** A name service that is silent must not take the time in which another controller could be asked. */
+async function within<Result>(
+  timeoutMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const control = new AbortController();
+  const late = systemError(`no connection within ${timeoutMs} ms (TCPTimeout)`, 'ETIMEDOUT');
+  const timer = setTimeout(() => control.abort(late), timeoutMs);
+  const takeBack = onAbort(signal, () => control.abort(signal.reason));
+  try {
+    return await work(control.signal);
+  } finally {
+    clearTimeout(timer);
+    takeBack();
+  }
+}
