@@ -1,8 +1,12 @@
+import type { Release } from './release.js';
+
 /** What one node of a fan-out said, or why nothing is known of it. Part of results and of errors. */
 export interface NodeResult {
   readonly node: string;
   /** The job or step that was meant: `1234.0`. */
   readonly target: string;
+  /** The version in which it was sent, or would have been. All nodes of one tree get the same. */
+  readonly protocol: Release;
   /** `accepted`: its slurmd did it. `refused`: it said why not. `not-sent`: it cannot have got it. `unknown`: it may have. */
   readonly outcome: 'accepted' | 'refused' | 'not-sent' | 'unknown';
   /** Slurm's number or an errno; `null` where there was no answer of its own. */

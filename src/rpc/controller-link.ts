@@ -1,5 +1,4 @@
 /** The way from a message to the controller in charge: first contact, version, order of the controllers, take-over. */
-import { pause } from '../auth/pause.js';
 import { type ConfNode, resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
@@ -16,6 +15,7 @@ import {
 } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
+import { type Clock, systemClock } from './clock.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
 import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
@@ -59,6 +59,8 @@ export interface LinkSetup extends ExchangeSetup {
   readonly flags?: number | undefined;
   /** Milliseconds a call may wait for a standby controller to take over. Default 0. */
   readonly takeoverMs?: number | undefined;
+  /** Times what was learned and the wait for a take-over; that of this host where it is left out. */
+  readonly clock?: Clock | undefined;
 }
 
 /** A message for the controller in charge. */
@@ -114,11 +116,14 @@ const STRANGERS = {
 
 const MAX_CLUSTERS = 64;
 
+const CLOCK = systemClock();
+
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
   readonly #count: { exchanges: number; backoffs: number };
+  readonly #clock: Clock;
 
   constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0, backoffs: 0 }) {
     this.setup = setup;
@@ -133,6 +138,7 @@ export class ControllerLink {
       users: new Map(),
     };
     this.#count = count;
+    this.#clock = setup.clock ?? CLOCK;
   }
 
   /** A link that shares what has been learned about the cluster and counts anew. */
@@ -334,7 +340,7 @@ export class ControllerLink {
     const known = this.#learned.inCharge !== null;
     const patienceMs = (sawStandby: boolean) =>
       sawStandby ? takeoverMs : known ? Math.min(takeoverMs, messageTimeoutMs) : 0;
-    const startedAt = performance.now();
+    const startedAt = this.#clock.now();
     const passedOver = new Set<string>();
     let doubt: SlurmError | null = null;
     let sawStandby = false;
@@ -360,14 +366,14 @@ export class ControllerLink {
           passedOver.add(error.summary);
         }
       }
-      const waited = performance.now() - startedAt;
+      const waited = this.#clock.now() - startedAt;
       const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
       const isLate = waited + pauseMs > patienceMs(sawStandby) || context.remainingMs() <= pauseMs;
       if (this.setup.controllers.length === 1 || isLate) {
         return this.#giveUp(last, [...passedOver], doubt);
       }
       try {
-        await pause(context.signal, pauseMs);
+        await this.#clock.sleep(pauseMs, context.signal);
       } catch {
         return this.#giveUp(last, [...passedOver], doubt);
       }
@@ -413,23 +419,30 @@ export class ControllerLink {
         if (!isRead(call.name)) throw versionChanged(planned, contact, 'not-sent');
         request = { ...this.#pack(call, contact.release), endpoint };
       }
+      const startedAt = performance.now();
       try {
         return await this.#forgetting(endpoint, this.#exchange(request, context));
       } catch (error) {
         if (!isSlurmError(error) || context.signal.aborted || !mayBeVersions(error)) throw error;
         const again = this.#contact(endpoint, call.name, context);
-        const judged = await judgeClose(error, request, again, this.setup.auth.name);
+        const judged = await judgeClose(error, { request, startedAt }, again, this.setup.auth.name);
         if (isAgain || !judged.isVersion || !isRead(call.name)) throw judged.error;
       }
     }
   }
 
-  /** What was learned may no longer hold after trouble (a restart, an upgrade, a new key): the next call looks again. */
+  /**
+   * What was learned may no longer hold after trouble (a restart, an upgrade, a new key): the next call looks again. What others have learned
+   * meanwhile stays: one look is enough for many requests that were cut off together.
+   */
   async #forgetting(endpoint: Endpoint, work: Promise<Reply>): Promise<Reply> {
+    const { contacts } = this.#learned;
+    const key = showEndpoint(endpoint);
+    const before = contacts.get(key);
     try {
       return await work;
     } catch (error) {
-      if (!wasHeldBack(error)) this.#learned.contacts.delete(showEndpoint(endpoint));
+      if (!wasHeldBack(error) && contacts.get(key) === before) contacts.delete(key);
       throw error;
     }
   }
@@ -449,7 +462,7 @@ export class ControllerLink {
     const isOld =
       this.setup.findsVersion === true &&
       known !== undefined &&
-      performance.now() - known.at > VERSION_LIFETIME_MS;
+      this.#clock.now() - known.at > VERSION_LIFETIME_MS;
     const contact = known === undefined || isOld ? this.#ask(key, endpoint) : known.work;
     try {
       return await contact.wait(context);
@@ -475,7 +488,10 @@ export class ControllerLink {
           const request = this.#pack({ name, record, repeatable: true }, release);
           return this.#exchange({ ...request, endpoint }, context, true);
         };
-        if (findsVersion !== true) return { ...(await greet(probe, this.setup.release)), standby: null };
+        if (findsVersion !== true) {
+          const { release, auth } = this.setup;
+          return { ...(await greet(probe, endpoint, release, auth, context)), standby: null };
+        }
         const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
         const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
         spoke.set(key, found.release);
@@ -486,7 +502,7 @@ export class ControllerLink {
       },
       forget,
     );
-    contacts.set(key, { work: contact, at: performance.now() });
+    contacts.set(key, { work: contact, at: this.#clock.now() });
     return contact;
   }
 

@@ -30,6 +30,7 @@ import {
 import { refuseUnsafe } from './guard.js';
 import { Limiter } from './limiter.js';
 import type { Reply } from './reply.js';
+import { SlurmdJudge } from './slurmd-judge.js';
 
 /** What a fan-out needs beside the nodes. */
 export interface FanOutSetup extends ExchangeSetup {
@@ -56,6 +57,8 @@ export interface NodeMessage<N extends MessageName> {
   readonly name: N;
   readonly record: MessageInput<N>;
   readonly release: Release;
+  /** A version that all slurmds of the cluster take, where that of the message may be too new for some; left out where no other may be spoken. */
+  readonly fallback?: Release | undefined;
   readonly repeatable: boolean;
   /** Name of what is meant, for the results. */
   readonly target: string;
@@ -69,7 +72,8 @@ export interface NodeAnswer {
 }
 
 /**
- * Sends the message to every node.
+ * Sends the message to every node. Nodes that certainly did not look at it, since it is of a version that they do not take, get it once more in the
+ * fallback version.
  *
  * @param nodes each name once.
  * @returns one result per node, in the order given. Trouble with a node is a result, not a rejection.
@@ -81,20 +85,27 @@ export async function fanOut<N extends MessageName>(
   nodes: readonly string[],
   context: CallContext,
 ): Promise<NodeAnswer[]> {
-  const { name, record, release, repeatable } = message;
+  const { name, record, release, repeatable, fallback } = message;
   if (nodes.length === 0) return [];
   checkAuthForNodes(setup.auth, { rpc: name, release });
   checkNodes(nodes);
   const body = encodeBody(name, release, record);
   refuseUnsafe(name, release, body, 0);
   const request = { name, release, body, flags: 0, restrictUid: setup.restrictUid, repeatable };
-  const run = new FanOutRun(setup, request, message.target, context);
+  const other = fallback === release ? undefined : fallback;
+  const limiter = setup.limiter ?? new Limiter(MAX_CONNECTIONS);
+  const judge = other === undefined ? null : new SlurmdJudge(setup, limiter, release, other, context);
+  const run = new FanOutRun({ ...setup, limiter }, request, message.target, judge, context);
   const inTree = setup.strategy === 'direct' ? [] : nodes.filter(setup.isKnownToSlurmds);
   if (setup.strategy === 'auto' && inTree.length <= DIRECT_LIMIT) inTree.length = 0;
   const isInTree = new Set(inTree);
   const apart = nodes.filter((node) => !isInTree.has(node));
   await Promise.all([run.reach(directPlan(apart)), run.reach(planTree(inTree, setup.treeWidth))]);
-  return nodes.map((node) => run.answerOf(node));
+  const unread = nodes.filter((node) => run.isUnread(node));
+  if (unread.length === 0 || other === undefined) return nodes.map((node) => run.answerOf(node));
+  const again = await fanOut(setup, { ...message, release: other, fallback: undefined }, unread, context);
+  const anew = new Map(unread.map((node, index) => [node, again[index]]));
+  return nodes.map((node) => anew.get(node) ?? run.answerOf(node));
 }
 
 /**
@@ -117,17 +128,26 @@ function directPlan(nodes: readonly string[]): TreePlan {
 }
 
 class FanOutRun {
-  readonly #setup: FanOutSetup;
+  readonly #setup: FanOutSetup & { readonly limiter: Limiter };
   readonly #request: Omit<Request, 'endpoint'>;
   readonly #target: string;
   readonly #context: CallContext;
   readonly #limiter: Limiter;
   readonly #answers = new Map<string, NodeAnswer>();
   readonly #startedAt = performance.now();
+  readonly #judge: SlurmdJudge | null;
+  readonly #unread = new Set<string>();
 
-  constructor(setup: FanOutSetup, request: Omit<Request, 'endpoint'>, target: string, context: CallContext) {
+  constructor(
+    setup: FanOutSetup & { readonly limiter: Limiter },
+    request: Omit<Request, 'endpoint'>,
+    target: string,
+    judge: SlurmdJudge | null,
+    context: CallContext,
+  ) {
+    this.#judge = judge;
     this.#setup = setup;
-    this.#limiter = setup.limiter ?? new Limiter(MAX_CONNECTIONS);
+    this.#limiter = setup.limiter;
     this.#request = request;
     this.#target = target;
     this.#context = context;
@@ -139,6 +159,11 @@ class FanOutRun {
     return answer;
   }
 
+  /** True for a node that cannot have looked at the message, nor passed it on, since it does not take the version. */
+  isUnread(node: string): boolean {
+    return this.#unread.has(node);
+  }
+
   async reach(plan: TreePlan): Promise<void> {
     await Promise.all(plan.branches.map((branch) => this.#reachBranch(branch, plan)));
   }
@@ -148,6 +173,10 @@ class FanOutRun {
     const endpoint = this.#setup.addressOf(root);
     const trouble = endpoint === null ? noAddress(root) : await this.#ask({ ...branch, endpoint }, plan);
     if (trouble === null) return this.#reachUnplaced(below);
+    // A slurmd looks at the version before it passes anything on (read in 20.11 to 26.05).
+    if (endpoint !== null && (await this.#judge?.isUnread(trouble, endpoint, root)) === true) {
+      for (const node of [root, ...below]) this.#unread.add(node);
+    }
     const reached = trouble.outcome !== 'not-sent';
     const said = trouble.outcome === 'refused' ? 'refused' : 'unknown';
     const error = isSlurmError(trouble) ? trouble : null;
@@ -260,11 +289,14 @@ class FanOutRun {
 
   #note(
     node: string,
-    result: Omit<NodeResult, 'node' | 'target' | 'elapsedMs' | 'perhapsTwice'> & { perhapsTwice?: boolean },
+    result: Omit<NodeResult, 'node' | 'target' | 'protocol' | 'elapsedMs' | 'perhapsTwice'> & {
+      perhapsTwice?: boolean;
+    },
     error: SlurmError | null = null,
   ): void {
     const elapsedMs = performance.now() - this.#startedAt;
-    const whole = { node, target: this.#target, elapsedMs, perhapsTwice: false, ...result };
+    const { release: protocol } = this.#request;
+    const whole = { node, target: this.#target, protocol, elapsedMs, perhapsTwice: false, ...result };
     this.#answers.set(node, { result: whole, error });
   }
 }

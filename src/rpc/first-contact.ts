@@ -6,6 +6,7 @@
  */
 import type { Authenticator, CallContext } from '../protocol/authenticator.js';
 import { errorMeaning, errorNumber, signedReturnCode } from '../protocol/error-meaning.js';
+import type { MessageRecord } from '../protocol/messages/index.js';
 import { RELEASE_NAMES, type Release } from '../protocol/release.js';
 import {
   isSlurmError,
@@ -17,7 +18,7 @@ import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { refusedHint } from './auth-hints.js';
 import { type ClusterFacts, factsOf } from './cluster-facts.js';
 import type { Reply } from './reply.js';
-import { nextVersion, type VersionAnswer, type VersionTry } from './version-choice.js';
+import { mayTake, nextVersion, type VersionAnswer, type VersionTry } from './version-choice.js';
 
 /** A daemon that took a credential of ours, and how to speak to it. */
 export interface Contact {
@@ -26,6 +27,11 @@ export interface Contact {
   readonly isNewest: boolean;
   /** Its release in its own words, `'24.11.5'`; `null` where it was not asked or did not tell. */
   readonly version: string | null;
+  /**
+   * When it was started at the latest, on the clock of `performance.now()`; `null` where it did not tell. Its answer has the second in which it
+   * was made and that in which the daemon was started.
+   */
+  readonly upSince: number | null;
   /** What it answered, where that was that another controller is in charge. */
   readonly standby: Reply | null;
   /** What it told of the cluster on the way. */
@@ -35,10 +41,28 @@ export interface Contact {
 /** Asks one harmless question in a version. */
 export type Probe = (message: 'REQUEST_PING' | 'REQUEST_BUILD_INFO', release: Release) => Promise<Reply>;
 
-/** Contact in a version that is given: a PING. */
-export async function greet(probe: Probe, release: Release): Promise<Contact> {
-  const reply = await probe('REQUEST_PING', release);
-  return { release, isNewest: true, version: null, standby: isStandby(reply) ? reply : null, facts: null };
+/**
+ * Contact in a version that is given: a PING. Where that is closed without a word, the controller is asked in other versions, for the error alone.
+ *
+ * @throws SlurmProtocolVersionError where the controller speaks another version, SlurmAuthError where it answers in none; else what the
+ * exchange threw.
+ */
+export async function greet(
+  probe: Probe,
+  endpoint: Endpoint,
+  release: Release,
+  auth: Pick<Authenticator, 'name' | 'since'>,
+  context: CallContext,
+): Promise<Contact> {
+  let reply: Reply;
+  try {
+    reply = await probe('REQUEST_PING', release);
+  } catch (error) {
+    if (!isSlurmError(error) || context.signal.aborted || answerIn(error)?.kind !== 'closed') throw error;
+    throw await whyClosed({ release, answer: { kind: 'closed' }, error }, probe, endpoint, auth, context);
+  }
+  const standby = isStandby(reply) ? reply : null;
+  return { release, isNewest: true, version: null, upSince: null, standby, facts: null };
 }
 
 /**
@@ -46,6 +70,7 @@ export async function greet(probe: Probe, release: Release): Promise<Contact> {
  *
  * @param hint the version to try first.
  * @param auth how to prove who we are: what it suits, and what may be wrong with it.
+ * @param before what was tried already.
  * @throws SlurmAuthError where no version was answered, SlurmProtocolVersionError where the controller speaks none of ours; else what the
  * exchange threw.
  */
@@ -55,8 +80,9 @@ export async function findVersion(
   hint: Release | null,
   { name, since }: Pick<Authenticator, 'name' | 'since'>,
   context: CallContext,
+  before: readonly FailedTry[] = [],
 ): Promise<Contact> {
-  const tries: (VersionTry & { readonly error: SlurmError | null })[] = [];
+  const tries: (VersionTry & { readonly error: SlurmError | null })[] = [...before];
   let reply: Reply | undefined;
   for (;;) {
     const next = nextVersion(tries, hint, since);
@@ -68,6 +94,7 @@ export async function findVersion(
         release,
         isNewest: next.isNewest,
         version: told?.version ?? null,
+        upSince: told === null ? null : performance.now() - upMs(told),
         standby: reply !== undefined && isStandby(reply) ? reply : null,
         facts: told === null ? null : factsOf(told),
       };
@@ -82,6 +109,52 @@ export async function findVersion(
       tries.push({ release, answer, error: error as SlurmError });
     }
   }
+}
+
+/** For how long it has been running at least, in milliseconds: both times are whole seconds. */
+function upMs({ lastUpdate, bootTime }: MessageRecord<'RESPONSE_BUILD_INFO'>): number {
+  return 1_000 * (Number(lastUpdate - bootTime) - 1);
+}
+
+interface FailedTry extends VersionTry {
+  readonly error: SlurmError;
+}
+
+/** What can be said of a close without a word at first contact, where the version was given: what the daemon says in others tells. */
+async function whyClosed(
+  failed: FailedTry,
+  probe: Probe,
+  endpoint: Endpoint,
+  auth: Pick<Authenticator, 'name' | 'since'>,
+  context: CallContext,
+): Promise<SlurmError> {
+  const { release, error } = failed;
+  let found: Contact;
+  try {
+    found = await findVersion(probe, endpoint, null, auth, context, [failed]);
+  } catch (second) {
+    return isSlurmError(second) && second.code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR' ? second : error;
+  }
+  // It would have taken the version: it was starting, or stopping.
+  if (mayTake(found, release)) return error;
+  const peer = showEndpoint(endpoint);
+  const answer = `protocol ${found.release}${found.version === null ? '' : ` (Slurm ${found.version})`}`;
+  return new SlurmProtocolVersionError(`${peer} does not take protocol ${release}: it speaks ${answer}.`, {
+    code: 'SLURM_PROTOCOL_VERSION_ERROR',
+    errno: 'EPROTO',
+    outcome: 'not-sent',
+    peer,
+    rpc: 'REQUEST_PING',
+    protocol: release,
+    phase: 'wait',
+    spoken: RELEASE_NAMES,
+    tried: [release],
+    answer,
+    answerKind: 'closed',
+    peerProtocol: found.release,
+    hint: "The protocol option of connect() names a version that this controller does not take; 'auto' finds one that it does.",
+    cause: error,
+  });
 }
 
 /** What a failed try says about versions; `null` where it says nothing. */

@@ -4,12 +4,14 @@ import type { CallContext } from '../protocol/authenticator.js';
 import { type NODE_STATE_FLAGS, nodeStateFlags, nodeStateName } from '../protocol/messages/node-state.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
 import { untilAborted } from '../protocol/on-abort.js';
+import type { Release } from '../protocol/release.js';
 import { isSlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import { lookUp, refuseIfPassing } from './job-lookup.js';
+import { newestOf } from './version-choice.js';
 
 /**
  * Tells where a node's slurmd listens: an endpoint, `'host:port'` (default port 6818), or `null` to have it looked up in slurm.conf or at
@@ -28,6 +30,8 @@ export interface NodePlace {
   readonly endpoint: Endpoint;
   /** True where the slurmds know the address themselves, so that they can pass messages on to the node. */
   readonly isKnownToSlurmds: boolean;
+  /** The newest version that the slurmd takes, as the controller has it since it registered; `null` where that was not asked or not told. */
+  readonly newest: Release | null;
 }
 
 /** Up to so many unknown nodes are asked for one by one; more of them by the whole table. */
@@ -38,6 +42,8 @@ const RESOLVER_CALLS = 32;
 /**
  * The places of nodes; a node nobody knows is not in the map.
  *
+ * @param versionsOf nodes whose version is to be told as well, for which the controller is asked.
+ *
  * A slurmd that forwards takes the next one's address from its own slurm.conf. So it does not know dynamic nodes, nor those whose address in
  * the file is a placeholder (State=CLOUD, FUTURE), and it goes to another address than this client where the resolver says something else.
  */
@@ -46,6 +52,7 @@ export async function nodeAddresses(
   { nodeAddress, nodes = [] }: NodeAddressSources,
   wanted: readonly string[],
   context: CallContext,
+  versionsOf: ReadonlySet<string> = new Set(),
 ): Promise<Map<string, NodePlace>> {
   const found = new Map<string, NodePlace>();
   const inFile = staticAddresses(nodes);
@@ -59,10 +66,14 @@ export async function nodeAddresses(
     const known = inFile.get(node);
     const given = resolved[index] ?? null;
     const endpoint = given ?? known;
-    if (endpoint !== undefined) found.set(node, { endpoint, isKnownToSlurmds: isSame(endpoint, known) });
+    if (endpoint === undefined) continue;
+    found.set(node, { endpoint, isKnownToSlurmds: isSame(endpoint, known), newest: null });
   }
-  const missing = new Set(wanted.filter((node) => !found.has(node)));
-  for (const [node, place] of await askController(link, missing, context)) found.set(node, place);
+  const missing = new Set(wanted.filter((node) => !found.has(node) || versionsOf.has(node)));
+  for (const [node, told] of await askController(link, missing, context)) {
+    // An address that was found nearer by goes before the controller's.
+    found.set(node, { ...(found.get(node) ?? told), newest: told.newest });
+  }
   return found;
 }
 
@@ -126,11 +137,14 @@ async function askController(
   for (const reply of replies) refuseIfPassing(reply, 'REQUEST_NODE_INFO', 'the addresses of nodes');
   // An unknown node is answered with something else: it stays without an address.
   const records = replies.flatMap((reply) => (reply.name === 'RESPONSE_NODE_INFO' ? reply.record.nodes : []));
-  return records.flatMap(({ name, nodeAddr, nodeHostname, port, nodeState }): [string, NodePlace][] => {
-    const host = nodeAddr ?? nodeHostname;
-    if (name === null || host === null || !missing.has(name)) return [];
-    return [[name, { endpoint: { host, port }, isKnownToSlurmds: !isDynamic(nodeState) }]];
-  });
+  return records.flatMap(
+    ({ name, nodeAddr, nodeHostname, port, nodeState, version }): [string, NodePlace][] => {
+      const host = nodeAddr ?? nodeHostname;
+      if (name === null || host === null || !missing.has(name)) return [];
+      const isKnownToSlurmds = !isDynamic(nodeState);
+      return [[name, { endpoint: { host, port }, isKnownToSlurmds, newest: newestOf(version) }]];
+    },
+  );
 }
 
 /** True for a node whose address the controller learned when its slurmd registered, or when it was powered up. */

@@ -21,6 +21,7 @@ import { refusedHint } from './auth-hints.js';
 import type { CallPlace, Progress } from './call-failure.js';
 import type { ExchangeSetup, Request } from './exchange.js';
 import { TLS_NEEDED } from './tls-failure.js';
+import { mayTake } from './version-choice.js';
 
 /** Uids whose credential makes a reply believable: root, SlurmUser, SlurmdUser. `null` where SlurmUser is not known. */
 export type TrustedUids = ReadonlySet<number> | null;
@@ -135,11 +136,15 @@ function versionError(
  * A daemon answers in the version of the request; in its own only to say that it does not take the request's: RC 1007 from 24.11
  * on, RC 13000 where it wants TLS. Anything else in another version is not believed, least of all a success.
  */
-function wrongVersion(frame: Frame, { place }: Opening): Error {
+function wrongVersion(frame: Frame, opening: Opening): Error {
+  const { place } = opening;
   const said = `a reply in protocol ${frame.release}`;
   if (frame.messageName === 'RESPONSE_SLURM_RC') {
     const { returnCode } = decodeBody('RESPONSE_SLURM_RC', frame.release, frame.body);
     const { code } = errorMeaning(signedReturnCode(returnCode), frame.release);
+    // A slurmd from 25.05 on says the same, in a version of its own too, of a credential in a version that it takes.
+    if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR' && isTaken(frame.release, place.protocol))
+      return credentialRefused(returnCode, unsignedRefusal(place), opening);
     if (code === 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') {
       const summary = `the daemon speaks ${frame.release} and not ${place.protocol}`;
       const answer = `${code} in protocol ${frame.release}`;
@@ -180,17 +185,29 @@ function tlsRequired(place: CallPlace): SlurmError {
 /** ESLURM_TLS_REQUIRED. */
 const TLS_REQUIRED = 13000;
 
+function isTaken(daemon: Release, protocol: Release): boolean {
+  return mayTake({ release: daemon, isNewest: true }, protocol);
+}
+
 /** Since 24.11 a daemon says in so many words that it refused the credential (same version as the request). */
-function refuseAuthFailure(name: MessageName, record: unknown, { place, request, setup }: Opening): void {
+function refuseAuthFailure(name: MessageName, record: unknown, opening: Opening): void {
   if (name !== 'RESPONSE_SLURM_RC') return;
   const { returnCode } = record as MessageRecord<'RESPONSE_SLURM_RC'>;
-  const { peer, rpc, protocol } = place;
-  const { code, text } = errorMeaning(signedReturnCode(returnCode), protocol);
+  const { code } = errorMeaning(signedReturnCode(returnCode), opening.place.protocol);
   if (code !== 'SLURM_PROTOCOL_AUTHENTICATION_ERROR') return;
-  throw serverError(`${rpc} to ${peer}: ${text}`, returnCode, protocol, {
+  throw credentialRefused(returnCode, 'refused', opening);
+}
+
+function credentialRefused(
+  returnCode: number,
+  outcome: 'refused' | 'unknown',
+  { place: { peer, rpc, protocol }, request, setup }: Opening,
+): SlurmError {
+  const { text } = errorMeaning(signedReturnCode(returnCode), protocol);
+  return serverError(`${rpc} to ${peer}: ${text}`, returnCode, protocol, {
     peer,
     rpc,
-    outcome: 'refused',
+    outcome,
     phase: 'authenticate',
     hint: refusedHint(setup.auth.name, request.restrictUid),
   });

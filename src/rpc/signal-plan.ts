@@ -8,9 +8,9 @@ import { KILL_FLAGS } from '../protocol/kill-flags.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobPending, isJobRunning, isJobSuspended } from '../protocol/messages/job-state.js';
 import type { JobStepRecord } from '../protocol/messages/job-step-info.js';
-import { isAtLeast } from '../protocol/release.js';
+import { headerVersionOf, isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { SPECIAL_STEP_IDS, type StepId } from '../protocol/step-id.js';
+import { SLURM_MAX_NORMAL_STEP_ID, SPECIAL_STEP_IDS, type StepId } from '../protocol/step-id.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import { sluidTooOld } from './answer.js';
 import { concurrently } from './concurrently.js';
@@ -25,6 +25,8 @@ export interface Delivery {
   readonly stepId: Omit<StepId, 'sluid'>;
   readonly flags: number;
   readonly nodes: readonly string[];
+  /** The oldest version that its steps were started in, by node; without the nodes where no step tells. */
+  readonly startedIn: ReadonlyMap<string, Release>;
 }
 
 /** Everything that is to be sent. */
@@ -84,6 +86,7 @@ async function stepsOfJob(
     stepId: { jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
     flags: KILL_FLAGS.KILL_STEPS_ONLY.bit,
     nodes: [...new Set(steps.flatMap(nodesOf))],
+    startedIn: startedIn(steps),
   };
 }
 
@@ -150,7 +153,8 @@ function batchDelivery(
     throw nothingToSignal(why, 'ESLURM_TRANSITION_STATE_NO_UPDATE', link);
   }
   const stepId = { jobId, stepId: SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, stepHetComp: NO_VAL };
-  return { target: `${jobId}.batch`, stepId, flags: KILL_FLAGS.KILL_JOB_BATCH.bit, nodes: [batchHost] };
+  const flags = KILL_FLAGS.KILL_JOB_BATCH.bit;
+  return { target: `${jobId}.batch`, stepId, flags, nodes: [batchHost], startedIn: new Map() };
 }
 
 function toDelivery(record: JobStepRecord): Delivery {
@@ -161,7 +165,34 @@ function toDelivery(record: JobStepRecord): Delivery {
     stepId: { jobId, stepId, stepHetComp },
     flags: 0,
     nodes: nodesOf(record),
+    startedIn: startedIn([record]),
   };
+}
+
+/**
+ * The version that a step was started in is the oldest of what its srun and the slurmds of all its nodes spoke then (`step_create`; read in 20.11 to
+ * 26.05), and a slurmd that was upgraded since takes it still, or the controller would not know it. Batch, extern and interactive steps have that of
+ * whoever submitted the job, which says nothing about slurmds.
+ */
+function startedIn(steps: readonly JobStepRecord[]): Map<string, Release> {
+  const oldest = new Map<string, Release>();
+  for (const step of steps) {
+    const release = releaseAtMost(step.startProtocolVer);
+    if (release === null || step.stepId.stepId > SLURM_MAX_NORMAL_STEP_ID) continue;
+    for (const node of nodesOf(step)) {
+      const known = oldest.get(node);
+      if (known === undefined || isAtLeast(known, release)) oldest.set(node, release);
+    }
+  }
+  return oldest;
+}
+
+/** The newest release of the table that is not newer than a header's version word; the oldest for what is older, `null` for none at all. */
+function releaseAtMost(version: number): Release | null {
+  if (version === 0) return null;
+  return (
+    RELEASE_NAMES.findLast((release) => headerVersionOf(release) <= version) ?? (RELEASE_NAMES[0] as Release)
+  );
 }
 
 /** A step as Slurm writes it, without the component of a het step. */

@@ -1,15 +1,23 @@
 /** `signalJob`, `signalJobStep`, `terminateJobStep`: straight to the slurmds, each of which answers for itself. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
+import type { MessageName } from '../protocol/messages/index.js';
 import type { NodeResult } from '../protocol/node-result.js';
-import type { Release } from '../protocol/release.js';
+import { isAtLeast, type Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { checkAuthForNodes } from './auth-fits.js';
 import { badOption, checkBoolean } from './check-options.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
-import { checkNodes, type FanOutSetup, fanOut, MAX_CONNECTIONS, type NodeAnswer } from './fan-out.js';
+import {
+  checkNodes,
+  type FanOutSetup,
+  fanOut,
+  MAX_CONNECTIONS,
+  type NodeAnswer,
+  type NodeMessage,
+} from './fan-out.js';
 import { fanOutFailed } from './fan-out-failure.js';
 import { MAX_TREE_WIDTH } from './forward-tree.js';
 import { CALL_OPTIONS, type CallOptions } from './kill-options.js';
@@ -24,6 +32,7 @@ import {
   stepDeliveries,
 } from './signal-plan.js';
 import { treeWidthFor } from './tree-width.js';
+import { oldestForSlurmds, slurmdVersion } from './version-choice.js';
 
 /** What every node that was meant took. A refusal or trouble of any of them rejects, with the same list in the error's `nodes`. */
 export interface FanOut {
@@ -33,6 +42,7 @@ export interface FanOut {
   /** Number of the Unix signal; 9 for `terminateJobStep`. */
   readonly unixSignal: number;
   readonly rpc: 'REQUEST_SIGNAL_TASKS' | 'REQUEST_TERMINATE_TASKS';
+  /** The oldest version that was spoken with a node, which may be older than the controller's; each entry of `nodes` has its own. */
   readonly protocol: Release;
   /** One entry per step and node, in node order. */
   readonly nodes: readonly NodeResult[];
@@ -175,19 +185,22 @@ async function deliverOrThrow(
 ): Promise<FanOut> {
   const startedAt = performance.now();
   const { text, deliveries } = await plan(link);
-  const { release } = link.setup;
   const repeatable = signal === UNIX_SIGNALS.SIGKILL;
-  const order = { rpc, target: text, protocol: release, repeatable };
-  const fanOutSetup = await fanOutSetupFor(link, deliveries, options, context);
+  const { fanOutSetup, versions } = await fanOutSetupFor(link, deliveries, options, context);
   const parts = await Promise.all(
     deliveries.map(async (delivery) => {
       const { stepId, flags, target, nodes } = delivery;
       const record = { stepId, flags, signal: rpc === 'REQUEST_TERMINATE_TASKS' ? NO_SIGNAL : signal };
-      const message = { name: rpc, record, release, repeatable, target };
+      const message = { name: rpc, record, ...versions(delivery), repeatable, target };
       return { delivery, answers: await fanOut(fanOutSetup, message, nodes, context) };
     }),
   );
   const answers = parts.flatMap((part) => part.answers);
+  const protocol = answers.reduce<Release>(
+    (oldest, { result }) => (isAtLeast(result.protocol, oldest) ? oldest : result.protocol),
+    link.setup.release,
+  );
+  const order = { rpc, target: text, protocol, repeatable };
 
   const failed = answers.filter((answer) => !isAccepted(answer) && !isGone(answer));
   if (failed.length > 0) throw fanOutFailed(order, answers, failed);
@@ -207,24 +220,38 @@ async function deliverOrThrow(
     target: text,
     unixSignal: signal,
     rpc,
-    protocol: release,
+    protocol,
     nodes: answers.map(({ result }) => result),
     ended: gone.map(({ delivery }) => delivery.target),
     elapsedMs: performance.now() - startedAt,
   };
 }
 
+/** In which version a delivery is sent, and in which to nodes that do not take that. */
+type Versions = Pick<NodeMessage<MessageName>, 'release' | 'fallback'>;
+
 async function fanOutSetupFor(
   link: ControllerLink,
   deliveries: readonly Delivery[],
   { fanOut: strategy = 'auto', treeWidth }: FanOutOptions,
   context: CallContext,
-): Promise<FanOutSetup> {
+): Promise<{ fanOutSetup: FanOutSetup; versions: (delivery: Delivery) => Versions }> {
   const { setup } = link;
   const all = [...new Set(deliveries.flatMap(({ nodes }) => nodes))];
   checkNodes(all);
-  const places = await nodeAddresses(link, setup, all, context);
-  return {
+  const { release: controller, findsVersion = false } = setup;
+  const untold = deliveries.flatMap(({ nodes, startedIn }) => nodes.filter((node) => !startedIn.has(node)));
+  const places = await nodeAddresses(link, setup, all, context, new Set(findsVersion ? untold : []));
+  const versions = ({ nodes, startedIn }: Delivery): Versions => {
+    if (!findsVersion) return { release: controller, fallback: undefined };
+    const slurmds = nodes.map((node) => startedIn.get(node) ?? places.get(node)?.newest ?? null);
+    const { since } = setup.auth;
+    return {
+      release: slurmdVersion(controller, slurmds, since),
+      fallback: oldestForSlurmds(controller, since),
+    };
+  };
+  const fanOutSetup: FanOutSetup = {
     ...setup,
     strategy,
     treeWidth: treeWidth ?? treeWidthFor(setup.release, setup.treeWidth),
@@ -233,6 +260,7 @@ async function fanOutSetupFor(
     addressOf: (node) => places.get(node)?.endpoint ?? null,
     isKnownToSlurmds: (node) => places.get(node)?.isKnownToSlurmds ?? false,
   };
+  return { fanOutSetup, versions };
 }
 
 function isAccepted({ result }: NodeAnswer): boolean {

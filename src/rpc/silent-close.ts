@@ -5,6 +5,7 @@
  * | it then | so the request |
  * |---|---|
  * | takes a version that is too far from the request's | was not looked at: a version gap, `refused` |
+ * | does so too, and may have been started since | `unknown`: the daemon before it may have taken the request |
  * | takes the request's version and the credential | could not be decoded, or its answer got lost: `unknown` |
  * | closes on every version | met a refused credential, or a daemon that has lost its munged meanwhile: `unknown` |
  * | does not listen any more | was with a daemon that stopped or crashed: `unknown` |
@@ -32,14 +33,14 @@ export function mayBeVersions(error: SlurmError): boolean {
 }
 
 /**
- * @param error what became of the request.
+ * @param error what became of the request, which was begun at `startedAt` on the clock of `performance.now()`.
  * @param contact the question afterwards.
  * @param method how the request was authenticated.
  * @returns the error with what the question showed. `isVersion`: the request can be planned anew in the peer's version.
  */
 export async function judgeClose(
   error: SlurmError,
-  request: Request,
+  { request, startedAt }: { readonly request: Request; readonly startedAt: number },
   contact: Promise<Contact>,
   method: string,
 ): Promise<{ error: SlurmError; isVersion: boolean }> {
@@ -49,12 +50,23 @@ export async function judgeClose(
   } catch (second) {
     return { error: isSlurmError(second) ? withSecond(error, second, method) : error, isVersion: false };
   }
-  const { version, release, isNewest } = found;
-  if (!mayTake({ release, isNewest }, request.release)) {
+  const { version, release, upSince } = found;
+  const isClose = error instanceof SlurmConnectionError;
+  const isGap = !mayTake(found, request.release);
+  // A daemon that said no in its own words need not be asked since when it has been there.
+  if (isGap && (!isClose || (upSince !== null && upSince <= startedAt))) {
     return { error: versionChanged(request, found, 'refused'), isVersion: true };
   }
-  if (!(error instanceof SlurmConnectionError)) return { error, isVersion: false };
+  if (!isClose) return { error, isVersion: false };
   const daemon = version === null ? '' : ` It is Slurm ${version}.`;
+  if (isGap) {
+    const evidence = `Asked right afterwards, ${error.peer} speaks protocol ${release} and not ${request.release}, and may have been started since.${daemon}`;
+    const suspects = [
+      `it does not speak protocol ${request.release}`,
+      'it took the place of a daemon that was stopped while it worked on the request',
+    ];
+    return { error: withEvidence(error, evidence, suspects), isVersion: false };
+  }
   const suspects = [
     'it could not decode the message',
     'it stopped while it worked on it, and was started again',

@@ -10,7 +10,8 @@
  * - 25.11 and newer: what is no RPC of a version it takes is handed to its HTTP parser, which answers in HTTP or closes.
  *
  * So each answer narrows down which releases the daemon can be of. The next try is the version that most of those take, the newest of them
- * where several do: 25.05, then 23.02, then 20.11 for a daemon of which nothing is known, three tries at most for any release in the table.
+ * where several do: 25.05, then 23.02, then 20.11 for a daemon of which nothing is known, three tries at most for any release in the table,
+ * a fourth for a newer one; one more where a hint has led astray.
  */
 import { RELEASES, type Release, releaseNamed } from '../protocol/release.js';
 
@@ -82,17 +83,51 @@ type Row = (typeof RELEASES)[number];
 
 /** Any accepted version carries everything Slurm has; the newest that both speak has the better digest and the newer requests. */
 function useNewest({ release, answer }: VersionTry): VersionStep {
-  if (answer.kind !== 'accepted' || answer.daemon === null) return { step: 'use', release, isNewest: false };
-  const daemon = /^(\d{2}\.\d{2})(?:\D|$)/.exec(answer.daemon)?.[1];
-  const known = releaseNamed(daemon);
-  const tried = rowOf(release);
-  if (known !== null) {
-    // What it says of itself is not followed to a version older than the one it has just answered in.
-    const own = rowOf(known);
-    return { step: 'use', release: own.protocol >= tried.protocol ? known : release, isNewest: true };
-  }
-  // A release that is not in the table: what it answered in is all that is known of it.
-  return { step: 'use', release, isNewest: daemon !== undefined && release === RELEASES.at(-1)?.release };
+  const own = answer.kind === 'accepted' ? newestOf(answer.daemon) : null;
+  if (own === null) return { step: 'use', release, isNewest: false };
+  // What it says of itself is not followed to a version older than the one it has just answered in.
+  return { step: 'use', release: newer(own, release), isNewest: true };
+}
+
+/**
+ * The newest version that a daemon takes which says this of itself (`'24.11.5'`), of those in the table; `null` where it does not tell, or is
+ * older. A daemon takes everything from its oldest version to its own, so one newer than the table takes the newest of the table.
+ */
+export function newestOf(daemon: string | null): Release | null {
+  const name = /^(\d{2}\.\d{2})(?:\D|$)/.exec(daemon ?? '')?.[1];
+  const newest = (RELEASES.at(-1) as Row).release;
+  return name !== undefined && name > newest ? newest : releaseNamed(name);
+}
+
+function newer(a: Release, b: Release): Release {
+  return rowOf(a).protocol >= rowOf(b).protocol ? a : b;
+}
+
+/**
+ * The version for a message to slurmds: the oldest of what these speak, and never one that the controller does not take.
+ *
+ * A cluster's slurmds are of releases that its controller takes, and what a release takes at the oldest never gets older from release to release. So
+ * the oldest version that the controller takes is one that all its slurmds take, as is any between that and the oldest of theirs.
+ *
+ * @param controller what is spoken with the controller.
+ * @param slurmds what each of them spoke when it was last heard of; `null` for one of which nothing is known.
+ * @param since the first version that has the way to authenticate, which all daemons of the cluster then know.
+ */
+export function slurmdVersion(
+  controller: Release,
+  slurmds: readonly (Release | null)[],
+  since?: Release,
+): Release {
+  const oldest = slurmds.reduce<Release>(
+    (least, one) => (one === null || newer(one, least) === one ? least : one),
+    controller,
+  );
+  return newer(oldest, oldestForSlurmds(controller, since));
+}
+
+/** A version that all slurmds of a controller take. */
+export function oldestForSlurmds(controller: Release, since: Release = RELEASES[0].release): Release {
+  return newer(oldestTaken(controller), since);
 }
 
 function rowOf(release: Release): Row {
@@ -105,11 +140,18 @@ function takes(daemon: Row, { protocol }: Row): boolean {
 
 /** Whether a daemon of this release can have answered so. */
 function fits(daemon: Row, { release, answer }: VersionTry): boolean {
-  if (takes(daemon, rowOf(release))) return false;
+  // An answer in a version that is not in the table is that of a newer daemon.
+  if (takes(daemon, rowOf(release)) || answer.kind === 'own-version') return false;
   return answer.kind !== 'http' || daemon.protocol >= FIRST_WITH_HTTP.protocol;
 }
 
 const FIRST_WITH_HTTP = rowOf('25.11');
+
+/** The oldest version that daemons of this release take, of those in the table. */
+export function oldestTaken(release: Release): Release {
+  const { oldestAccepted } = rowOf(release);
+  return (RELEASES.find(({ protocol }) => protocol >= oldestAccepted) as Row).release;
+}
 
 /**
  * Whether a daemon can have looked at a message of another version.

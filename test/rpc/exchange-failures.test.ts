@@ -600,6 +600,9 @@ describe('an answer that did not look at the request', () => {
   const otherThan = (release: Release): Release => (release === '26.11' ? '26.05' : '26.11');
   const rcInAnother = (number: number) => (release: Release) =>
     rc(number, { release: otherThan(release), signer: null });
+  /** In a version that is too new or too old to take the request's. */
+  const rcFromAfar = (release: Release) =>
+    rc(1007, { release: isAtLeast(release, '25.05') ? '24.11' : '26.11', signer: null });
   /** A "no" without a credential, and what it is told as. */
   const UNSIGNED_NOES: [string, (release: Release) => Uint8Array, Partial<Failure>][] = [
     ['HTTP', () => HTTP, { ...VERSION, phase: 'wait' }],
@@ -609,7 +612,7 @@ describe('an answer that did not look at the request', () => {
       { code: 'ESLURM_TLS_REQUIRED', phase: 'wait' },
     ],
     ['RC 13000 in another version', rcInAnother(13000), { code: 'ESLURM_TLS_REQUIRED', phase: 'wait' }],
-    ['RC 1007 in another version', rcInAnother(1007), { ...VERSION, phase: 'decode' }],
+    ['RC 1007 in another version', rcFromAfar, { ...VERSION, phase: 'decode' }],
   ];
 
   describe.each(UNSIGNED_NOES)('%s', (_, answer, expected) => {
@@ -633,6 +636,25 @@ describe('an answer that did not look at the request', () => {
       );
     });
   });
+
+  it.each([
+    ['25.05', '26.05'],
+    ['24.11', '25.05'],
+    ['26.05', '26.11'],
+  ] as const)(
+    'RC 1007 to %s from a slurmd of %s, which takes that: the credential',
+    async (protocol, release) => {
+      const error = await answered(saying(rc(1007, { release, signer: null })), {
+        name: 'SlurmAuthError',
+        code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR',
+        phase: 'authenticate',
+        outcome: 'refused',
+        retryable: false,
+        protocol,
+      });
+      expect(error.number).toBe(1007);
+    },
+  );
 
   it('RC 1007 in another version names both versions', async () => {
     const error = await answered(saying(rcInAnother(1007)('24.11')), {

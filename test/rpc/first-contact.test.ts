@@ -3,13 +3,25 @@ import type { SlurmError } from '../../src/protocol/index.js';
 import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import { badCredential, FakeAuth } from './support/fake-auth.js';
 import { type Answer, answering, rc, silence } from './support/replies.js';
-import { deadEndpoint, type PeerConnection, ScriptedPeer } from './support/scripted-peer.js';
+import { deadEndpoint, type PeerConnection, type Script, ScriptedPeer } from './support/scripted-peer.js';
 import { clientOf, expectFailure, type Failure, failureOf, shown, transportOf } from './support/setup.js';
 import { until } from './support/until.js';
 
 const PING_AND_KILL = ['REQUEST_PING', 'REQUEST_KILL_JOB'];
 const KILL = { REQUEST_KILL_JOB: rc(0) };
 const close = (connection: PeerConnection) => connection.drop();
+/** Refuses the credential as daemons up to 24.05 do. */
+const DEAF = { REQUEST_PING: close, REQUEST_BUILD_INFO: close };
+/** What such a daemon is asked: the version given, then those that tell which one it might take. */
+const DEAF_CONTACT = ['REQUEST_PING', ...Array.from({ length: 4 }, () => 'REQUEST_BUILD_INFO')];
+const DEAF_FAILURE = {
+  // Of no single version.
+  protocol: undefined,
+  name: 'SlurmAuthError',
+  code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR',
+  phase: 'authenticate',
+  retryable: false,
+} as const;
 
 function notSent(peer: string, different: Partial<Failure>): Failure {
   return {
@@ -76,15 +88,29 @@ describe('an endpoint never spoken to', () => {
 });
 
 describe('trouble at first contact', () => {
-  it('PING closed without a word: the kill is not sent, and no kill arrives', async () => {
-    await using peer = await ScriptedPeer.listen(answering({ ...KILL, REQUEST_PING: close }));
+  it('closed without a word in every version: the kill is not sent, and no kill arrives', async () => {
+    await using peer = await ScriptedPeer.listen(answering({ ...KILL, ...DEAF }));
+    const error = await expectFailure(clientOf([peer.endpoint]).killJob(7), notSent(peer.peer, DEAF_FAILURE));
+    expect(error.message).toContain('REQUEST_KILL_JOB was not sent, since the first contact failed: ');
+    expect(error.message).toContain('in every protocol it was asked in (22.05, 25.05, 24.05, 20.11, 26.11)');
+    expect(error).toMatchObject({ reason: 'closed-on-every-version', cause: { outcome: 'not-sent' } });
+    expect(peer.requests).toEqual(DEAF_CONTACT);
+  });
+
+  it('PING closed without a word by a daemon that then takes the version: not sent', async () => {
+    const picky: Script = async (connection) => {
+      const { name, frame } = await connection.readRequest();
+      if (name === 'REQUEST_PING' || frame.release !== '20.11') return connection.drop();
+      await connection.send(rc(2002, { release: '20.11' }));
+      connection.finish();
+    };
+    await using peer = await ScriptedPeer.listen(picky);
     const error = await expectFailure(clientOf([peer.endpoint]).killJob(7), notSent(peer.peer, {}));
     expect(error.message).toContain(
       'REQUEST_KILL_JOB was not sent, since the first contact failed: REQUEST_PING',
     );
     expect(error).toMatchObject({ cause: { rpc: 'REQUEST_PING', outcome: 'unknown' } });
     expect((error as unknown as { suspects: string[] }).suspects).toHaveLength(4);
-    expect(peer.requests).toEqual(['REQUEST_PING']);
   });
 
   it('every other trouble of the PING is not-sent for the kill', async () => {
@@ -142,14 +168,14 @@ describe('trouble at first contact', () => {
   });
 
   it('is tried again at the next call', async () => {
-    await using peer = await ScriptedPeer.listen(answering({ ...KILL, REQUEST_PING: close }));
+    await using peer = await ScriptedPeer.listen(answering({ ...KILL, ...DEAF }));
     const client = clientOf([peer.endpoint]);
-    await expectFailure(client.killJob(7), notSent(peer.peer, {}));
-    await expectFailure(client.killJob(7), notSent(peer.peer, {}));
-    expect(peer.requests).toEqual(['REQUEST_PING', 'REQUEST_PING']);
+    await expectFailure(client.killJob(7), notSent(peer.peer, DEAF_FAILURE));
+    await expectFailure(client.killJob(7), notSent(peer.peer, DEAF_FAILURE));
+    expect(peer.requests).toEqual([...DEAF_CONTACT, ...DEAF_CONTACT]);
     peer.play(answering(KILL));
     expect(await client.killJob(7)).toMatchObject({ outcome: 'accepted' });
-    expect(peer.requests).toEqual(['REQUEST_PING', 'REQUEST_PING', ...PING_AND_KILL]);
+    expect(peer.requests).toEqual([...DEAF_CONTACT, ...DEAF_CONTACT, ...PING_AND_KILL]);
   });
 
   it('after an unknown the next call asks again; after a refusal it does not', async () => {
@@ -260,12 +286,12 @@ describe('several first kills at once', () => {
   });
 
   it('20 of them fail with one PING, each not-sent with an error of its own', async () => {
-    await using peer = await ScriptedPeer.listen(answering({ REQUEST_PING: close }));
+    await using peer = await ScriptedPeer.listen(answering(DEAF));
     const client = clientOf([peer.endpoint]);
     const errors = await Promise.all(Array.from({ length: 20 }, (_, i) => failureOf(client.killJob(i + 1))));
-    for (const error of errors) expect(shown(error)).toEqual(notSent(peer.peer, {}));
+    for (const error of errors) expect(shown(error)).toEqual(notSent(peer.peer, DEAF_FAILURE));
     expect(new Set(errors).size).toBe(20);
-    expect(peer.requests).toEqual(['REQUEST_PING']);
+    expect(peer.requests).toEqual(DEAF_CONTACT);
   });
 
   it('one that is aborted, or whose deadline passes, does not hurt the others', async () => {

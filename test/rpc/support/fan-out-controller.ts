@@ -1,9 +1,11 @@
 /** A slurmctld that knows jobs, steps and nodes, for the verbs that look before they signal. */
 import {
   decodeBody,
+  headerVersionOf,
   type MessageInput,
   type MessageName,
   type MessageRecord,
+  RELEASES,
   type Release,
   type Transport,
 } from '../../../src/protocol/index.js';
@@ -14,7 +16,7 @@ import { tcpTransport } from '../../../src/rpc/tcp-transport.js';
 import { exampleOf, settled } from '../../support/description.js';
 import { FakeAuth, SLURMD_USER } from './fake-auth.js';
 import { type FakeSlurmds, MESSAGE_TIMEOUT_MS, NO_VAL } from './fan-out.js';
-import { type Answer, answering, jobRecordsReply, rc, reply, saying } from './replies.js';
+import { type Answer, answering, buildInfoReply, jobRecordsReply, rc, reply, saying } from './replies.js';
 import { ScriptedPeer } from './scripted-peer.js';
 import { linkSetup } from './setup.js';
 
@@ -44,6 +46,8 @@ export interface FakeStep {
   readonly stepId: number;
   readonly stepHetComp?: number;
   readonly nodes: string | null;
+  /** Default: that of the controller. */
+  readonly startedIn?: Release;
 }
 
 export interface FakeNode {
@@ -52,6 +56,7 @@ export interface FakeNode {
   readonly nodeHostname?: string | null;
   readonly port?: number;
   readonly nodeState?: number;
+  readonly version?: string | null;
 }
 
 export class FakeController implements AsyncDisposable {
@@ -108,6 +113,15 @@ export class FakeController implements AsyncDisposable {
             );
             return stepInfoReply(found, release, manager === undefined ? [] : [[jobId, manager]]);
           }),
+          // The only one that comes in other versions than its own.
+          REQUEST_BUILD_INFO: async (connection, { frame }) => {
+            const own = RELEASES.find((row) => row.release === release);
+            const asked = RELEASES.find((row) => row.release === frame.release);
+            const isTaken =
+              asked && own && asked.protocol >= own.oldestAccepted && asked.protocol <= own.protocol;
+            if (isTaken !== true) return connection.drop();
+            await saying(buildInfoReply({ release }, frame.release))(connection);
+          },
           REQUEST_NODE_INFO_SINGLE: lookup('REQUEST_NODE_INFO_SINGLE', (body) => {
             const { nodeName } = decodeBody('REQUEST_NODE_INFO_SINGLE', release, body);
             return nodeInfoReply(
@@ -173,7 +187,8 @@ export function stepInfoReply(
   release: Release,
   managers: readonly (readonly [jobId: number, host: string])[] = [],
 ): Uint8Array {
-  const own = steps.map(({ jobId, stepId, stepHetComp = NO_VAL, nodes }) => ({
+  const own = steps.map(({ jobId, stepId, stepHetComp = NO_VAL, nodes, startedIn = release }) => ({
+    startProtocolVer: headerVersionOf(startedIn),
     // Since 24.11 a controller says the sluid, which is never sent on.
     stepId: { sluid: 77n, jobId, stepId, stepHetComp },
     nodes,
@@ -194,6 +209,7 @@ export function nodeInfoReply(nodes: readonly FakeNode[], release: Release): Uin
     nodeHostname: node.name,
     port: 6818,
     nodeState: 2,
+    version: `${release}.3`,
     ...node,
   }));
   const list = records('RESPONSE_NODE_INFO', 'nodes', own, release);

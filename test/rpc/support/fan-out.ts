@@ -11,6 +11,7 @@ import {
   isAtLeast,
   messageTypeNumber,
   payloadDigest,
+  RELEASES,
   type Release,
   type Transport,
 } from '../../../src/protocol/index.js';
@@ -64,6 +65,12 @@ export class FakeSlurmds {
   /** What no client may do to a slurmd; must stay empty. */
   readonly faults: string[] = [];
   readonly behaviours = new Map<string, Behaviour>();
+  /** Releases of slurmds that take their own version and some older ones; those not in it take every version. */
+  readonly releases = new Map<string, Release>();
+  /** Slurmds that refuse every credential. */
+  readonly distrustful = new Set<string>();
+  /** Nodes that were asked with a PING, and in which version. */
+  readonly pings: { readonly node: string; readonly release: Release }[] = [];
   /** Connections by the client itself. */
   contacts: string[] = [];
   open = 0;
@@ -121,6 +128,20 @@ export class FakeSlurmds {
     const frame = decodeFrame(bytes);
     const behaviour = this.behaviours.get(node) ?? GOOD;
     if (behaviour.kind === 'down') return 'refused';
+    const own = RELEASES.find(({ release }) => release === this.releases.get(node));
+    const asked = RELEASES.find(({ release }) => release === frame.release);
+    if (frame.messageName === 'REQUEST_PING') this.pings.push({ node, release: frame.release });
+    if (own !== undefined && asked !== undefined) {
+      const isTaken = asked.protocol >= own.oldestAccepted && asked.protocol <= own.protocol;
+      if (!isTaken || this.distrustful.has(node)) {
+        // Before anything is passed on.
+        if (own.protocol <= 42) return 'closed';
+        if (!isTaken && own.protocol >= 45) return Buffer.from('HTTP/1.1 405 METHOD NOT ALLOWED\r\n\r\n');
+        return slurmdReply({ release: own.release }, 1007);
+      }
+    }
+    // As for every user but root.
+    if (frame.messageName === 'REQUEST_PING') return slurmdReply(frame, 2010);
     this.#inspect(node, frame);
     this.deliveries.set(node, this.timesOf(node) + 1);
     this.received.push({ node, frame });

@@ -88,6 +88,27 @@ export function jobRecordsReply(jobs: readonly Partial<JobRecord>[], details: Re
   return reply('RESPONSE_JOB_INFO', { ...record, jobs: own } as MessageInput<'RESPONSE_JOB_INFO'>, details);
 }
 
+/** When every daemon of these tests says that it answers, in seconds since 1970. */
+const NOW = 1_700_000_000;
+
+/** The configuration of a cluster without scrontab, told by a slurmctld of a release. */
+export function buildInfoReply(
+  daemon: { readonly release: Release; readonly upSeconds?: number },
+  release: Release,
+): Uint8Array {
+  const type = messageType('RESPONSE_BUILD_INFO');
+  const example = exampleOf(type, release) as Record<string, unknown>;
+  const told = {
+    lastUpdate: BigInt(NOW),
+    bootTime: BigInt(NOW - (daemon.upSeconds ?? 86_400)),
+    version: `${daemon.release}.3`,
+    scronParams: null,
+    schedParams: null,
+  };
+  const record = settled(type, { ...example, ...told }, release) as MessageInput<'RESPONSE_BUILD_INFO'>;
+  return reply('RESPONSE_BUILD_INFO', record, { release });
+}
+
 /** A reply of a kind that Slurm knows and this library has no description of, whichever that is by now. */
 export function undescribedReply(details: ReplyDetails = {}): { name: string; bytes: Uint8Array } {
   const { release = '22.05' } = details;
