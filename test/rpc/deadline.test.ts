@@ -225,7 +225,7 @@ describe('nothing is left of a call', () => {
     ['garbage', answering({ [KILL]: Uint8Array.of(0, 0, 0, 2, 1, 1) }), 'unknown'],
     ['a forged reply', answering({ [KILL]: rc(0, { signer: 1 }) }), 'unknown'],
     ['HTTP', answering({ [KILL]: Buffer.from('HTTP/1.1 405 NO\r\n') }), 'unknown'],
-    ['the PING closed', answering({ REQUEST_PING: drop }), 'not-sent'],
+    ['the first contact closed', answering({ REQUEST_PING: drop, REQUEST_BUILD_INFO: drop }), 'not-sent'],
     ['the PING silent', silence, 'not-sent'],
   ];
   it.each(WAYS)('%s', async (_, script, outcome) => {

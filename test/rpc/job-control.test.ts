@@ -559,10 +559,12 @@ describe('a close without an answer', () => {
   });
 
   it('of the first contact: nothing was sent, and nothing is looked for', async () => {
-    await using peer = await ScriptedPeer.listen(answering({ REQUEST_PING: close }));
+    // The version is asked about, and nothing else.
+    const answers = { REQUEST_PING: close, REQUEST_BUILD_INFO: close };
+    await using peer = await ScriptedPeer.listen(answering(answers));
     const error = await failureOf(clientOf([peer.endpoint]).suspend(7));
-    expect(error).toMatchObject({ code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT', outcome: 'not-sent' });
-    expect(peer.requests).toEqual(['REQUEST_PING']);
+    expect(error).toMatchObject({ code: 'SLURM_PROTOCOL_AUTHENTICATION_ERROR', outcome: 'not-sent' });
+    expect(new Set(peer.requests)).toEqual(new Set(['REQUEST_PING', 'REQUEST_BUILD_INFO']));
   });
 
   it('a sluid has no number to look for: unknown', async () => {
