@@ -92,6 +92,6 @@ export async function playing(
 ): Promise<{ slurm: SlurmClient; player: Player }> {
   const player = play(fixture, options);
   const { transport, auth } = player;
-  const slurm = await connect({ conf: RECORDED_CLUSTER, protocol: '22.05', transport, auth });
+  const slurm = await connect({ conf: RECORDED_CLUSTER, transport, auth });
   return { slurm, player };
 }
