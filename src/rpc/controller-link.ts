@@ -551,7 +551,9 @@ const NOT_ASKED: Identity = { uid: null, slurmUser: null };
 /** The trouble of a first contact, told as that of the request that was therefore not sent. */
 function notSent(thrown: unknown, rpc: MessageName): unknown {
   if (!isSlurmError(thrown)) return thrown;
-  return restate(thrown, `${rpc} was not sent, since the first contact failed: ${thrown.summary}`, {
+  // Before a call is planned there is nothing that could be named.
+  const nothing = rpc === 'REQUEST_BUILD_INFO' ? 'Nothing was sent' : `${rpc} was not sent`;
+  return restate(thrown, `${nothing}, since the first contact failed: ${thrown.summary}`, {
     rpc,
     outcome: 'not-sent',
     cause: thrown,

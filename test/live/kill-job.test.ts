@@ -295,6 +295,7 @@ while :; do sleep 0.1; done`;
         role: 'primary',
         up: true,
         protocol: '22.05',
+        version: expect.stringMatching(/^22\.05\.\d+$/),
         latencyMs: expect.any(Number),
         authenticated: true,
         error: null,

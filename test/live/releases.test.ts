@@ -12,17 +12,15 @@ interface Daemon {
   readonly answer: object;
 }
 
-const CLOSES = {
-  name: 'SlurmConnectionError',
-  code: 'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
-  outcome: 'not-sent',
-};
 const SAYS_VERSION = {
   name: 'SlurmProtocolVersionError',
   code: 'SLURM_PROTOCOL_VERSION_ERROR',
   errno: 'EPROTO',
   outcome: 'not-sent',
 };
+
+/** It closes without a word; what it speaks it says when it is asked in other versions. */
+const CLOSES = { ...SAYS_VERSION, answerKind: 'closed' };
 
 const SAYS_NO = { name: 'SlurmServerError', outcome: 'refused' };
 
