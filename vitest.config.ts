@@ -8,7 +8,7 @@ export default defineConfig({
     // Tests that change users or load native code want a process of their own, not a thread.
     pool: 'forks',
     // The live ones mostly wait, for Slurm.
-    maxWorkers: 3,
+    maxWorkers: 4,
     testTimeout: 60_000,
     hookTimeout: 180_000,
   },

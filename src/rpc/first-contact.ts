@@ -192,7 +192,7 @@ function noVersion(
         errno: 'EACCES',
         phase: 'authenticate',
         reason: 'closed-on-every-version',
-        hint: `So a controller of these releases refuses the credential. ${refusedHint(method, null)} Is SlurmUser the user that slurmctld runs as? Its log has the reason. Else it is older, or no slurmctld.`,
+        hint: `So a controller of these releases refuses the credential. ${refusedHint(method, null)} Is SlurmUser the user that slurmctld runs as? Its log has the reason. Else it is older, takes TLS connections only (25.05 and newer: see the tls option), or is no slurmctld.`,
       },
     );
   }

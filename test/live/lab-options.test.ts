@@ -42,24 +42,27 @@ describe.each(releaseNames)('%s', (release) => {
     });
   });
 
-  describeLive('with backup', { release, nodes: 1, backup: true }, (live) => {
-    test('the second controller stands by, and takes over', async () => {
-      const { cluster } = live();
-      const ping = async () => (await cluster.exec(['scontrol', 'ping'], { user: 'alice' })).stdout;
-      const answers = async () => (await cluster.exec(['squeue'], { user: 'alice' })).code === 0;
-      expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
+  // On the other releases failover.test.ts has it.
+  if (release === '22.05') {
+    describeLive('with backup', { release, nodes: 1, backup: true }, (live) => {
+      test('the second controller stands by, and takes over', async () => {
+        const { cluster } = live();
+        const ping = async () => (await cluster.exec(['scontrol', 'ping'], { user: 'alice' })).stdout;
+        const answers = async () => (await cluster.exec(['squeue'], { user: 'alice' })).code === 0;
+        expect(await ping()).toMatch(/\(primary\) at lab is UP\s+.*\(backup\d*\) at lab2 is UP/);
 
-      const before = await cluster.submit('sleep 100', { user: 'alice' });
-      await cluster.waitForJob(before, ['RUNNING']);
-      await cluster.saveState();
-      await cluster.killDaemon('slurmctld');
-      expect(await ping()).toMatch(/\(primary\) at lab is DOWN\s+.*\(backup\d*\) at lab2 is UP/);
-      await cluster.waitFor(answers, 40_000, 'the second to take over');
-      expect(await cluster.jobState(before)).toBe('RUNNING');
-      const id = await cluster.submit('sleep 100', { user: 'alice' });
-      await cluster.waitForJob(id, ['RUNNING']);
+        const before = await cluster.submit('sleep 100', { user: 'alice' });
+        await cluster.waitForJob(before, ['RUNNING']);
+        await cluster.saveState();
+        await cluster.killDaemon('slurmctld');
+        expect(await ping()).toMatch(/\(primary\) at lab is DOWN\s+.*\(backup\d*\) at lab2 is UP/);
+        await cluster.waitFor(answers, 40_000, 'the second to take over');
+        expect(await cluster.jobState(before)).toBe('RUNNING');
+        const id = await cluster.submit('sleep 100', { user: 'alice' });
+        await cluster.waitForJob(id, ['RUNNING']);
+      });
     });
-  });
+  }
 });
 
 test('slurmds that their controller would not take are refused', async () => {

@@ -63,7 +63,8 @@ describeLive('through TLS, 26.05', { release: '26.05', tls: true }, (live) => {
   test('a client that is told to speak plain text learns what is wanted; one that trusts another CA sends nothing', async () => {
     const { alice } = live();
     const plain = (await alice.call('killJob', [1], { ...tls(), tls: false })).error;
-    expect(plain).toMatchObject({ name: 'SlurmConnectionError', outcome: 'not-sent' });
+    // Slurm's own daemons of 25.11 and newer say 13000; this proxy closes, as those of 25.05 may.
+    expect(plain).toMatchObject({ reason: 'closed-on-every-version', outcome: 'not-sent' });
     expect(plain.hint).toMatch(/TLS/);
 
     const other = { ca: rootCertificates[0] };
