@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { ExplainableVerb, ExplainedEffect, Explanation, Release } from '../../src/index.js';
+import type { ExplainableVerb, ExplainedEffect, Explanation } from '../../src/index.js';
 import { lines } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeLive, liveReleases } from './support/live.js';
 
 /**
  * Writes down which signals it hears, and where it is; as a batch script it has a child in its own process group that does the same. The steps' sruns
@@ -23,7 +23,7 @@ note('up', 'up');
 sleep while 1;
 `;
 
-for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
+for (const release of liveReleases('22.05', '26.05')) {
   describeLive(`what explain says is what happens, on ${release}`, { release }, (live) => {
     const options = { protocol: release };
 

@@ -1,7 +1,7 @@
 /** kill() on live controllers: whom it reaches, and that signal 0 reaches nobody. */
 import { expect, test } from 'vitest';
-import type { Killed, Release } from '../../src/index.js';
-import { describeLive } from './support/live.js';
+import type { Killed } from '../../src/index.js';
+import { describeLive, liveReleases } from './support/live.js';
 
 /** Shell and step write down every signal they get but SIGTERM, which ends them, and where they run. */
 const LISTENER = `#!/bin/bash
@@ -15,7 +15,7 @@ while :; do sleep 0.1; done`;
 // Het jobs are started by the backfill scheduler alone, which looks every 30 s unless told otherwise.
 const parameters = { SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
 
-for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
+for (const release of liveReleases('22.05', '26.05')) {
   describeLive(`kill() on ${release}`, { release, nodes: 2, parameters }, (live) => {
     const tell = (who: 'alice' | 'bob', ...args: unknown[]) =>
       live()[who].call('kill', args, { protocol: release });

@@ -1,8 +1,7 @@
 /** One array task, one component, a scrontab job without its line: on a live controller, only what was named is hit. */
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import type { Release } from '../../src/index.js';
-import { describeLive, type Live } from './support/live.js';
+import { describeLive, type Live, liveReleases } from './support/live.js';
 
 const LISTENER = `trap 'echo USR1 >> heard.$SLURM_JOB_ID' USR1
 srun -n1 bash -c 'trap "echo USR1 >> heard.$SLURM_JOB_ID" USR1; touch up.$SLURM_JOB_ID; while :; do sleep 0.1; done' &
@@ -19,7 +18,7 @@ const HET_STEP = `#!/bin/bash
 srun --kill-on-bad-exit=0 --het-group=0,1 bash -c 'while :; do echo >> tick.$SLURM_JOB_ID.$SLURM_PROCID; sleep 0.1; done' &
 while :; do sleep 0.1; done`;
 
-for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
+for (const release of liveReleases('22.05', '26.05')) {
   const options = { protocol: release };
   describeLive(
     `only what was named is hit, on ${release}`,
@@ -83,7 +82,7 @@ for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
         expect(await steps()).toEqual(expect.arrayContaining([`${id}.0`, `${id + 1}.0`]));
 
         // Before protocol 24.05 the plain number goes to the controller, as scancel's does.
-        const step = release === '22.05' ? `${id}+0.0` : `${id}.0`;
+        const step = release < '24.05' ? `${id}+0.0` : `${id}.0`;
         const told = await alice.call('killJobStep', [step], options);
         expect(told.error).toBeUndefined();
         expect(told.value).toMatchObject({

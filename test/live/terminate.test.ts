@@ -1,7 +1,6 @@
 /** terminate and probe on real slurmctld and slurmds: proved by what the processes wrote down, and by what is left of them. */
 import { expect, test } from 'vitest';
-import type { Release } from '../../src/index.js';
-import { describeLive } from './support/live.js';
+import { describeLive, liveReleases } from './support/live.js';
 
 /** A batch script: what its shell does first, what its other processes do before they write their number down, how they are started. */
 const batch = (shell: string, other: string, start: string) => `#!/bin/bash
@@ -26,7 +25,7 @@ const STUBBORN = batch(
 
 const soon = (graceMs: number) => ({ ladder: [{ signal: 'SIGTERM', graceMs }, { signal: 'SIGKILL' }] });
 
-for (const release of ['22.05', '26.05'] as const satisfies Release[]) {
+for (const release of liveReleases('22.05', '26.05')) {
   // Somebody else's job is seen on one of the clusters, and hidden on the other.
   const hides = release === '22.05';
   const parameters = {

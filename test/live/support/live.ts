@@ -4,7 +4,8 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
-import { type LabCluster, type UpOptions, up } from '../../../lab/cluster.js';
+import { type LabCluster, releaseNames, type UpOptions, up } from '../../../lab/cluster.js';
+import type { Release } from '../../../src/index.js';
 import { Actor } from './actor.js';
 
 export interface Live {
@@ -17,6 +18,14 @@ export interface Live {
   waitForFile(name: string): Promise<void>;
   /** Submits a batch script as alice and waits until it runs. */
   run(script: string, sbatchArgs?: readonly string[]): Promise<number>;
+}
+
+/**
+ * The releases a file's tests run on: those it names, which is what fits into the time of `npm test`; all that the lab has with
+ * SLURMWIRE_LIVE=all (`npm run test:live`).
+ */
+export function liveReleases(...usual: Release[]): readonly Release[] {
+  return process.env.SLURMWIRE_LIVE === 'all' ? (releaseNames as readonly Release[]) : usual;
 }
 
 /** Runs the tests on a fresh cluster. Without a lab they are skipped aloud; in CI that is a failure. */
