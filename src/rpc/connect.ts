@@ -244,7 +244,9 @@ function checkMethods(field: string, value: unknown, methods: readonly string[])
   if (value === undefined) return;
   const known = (value ?? {}) as Record<string, unknown>;
   const missing = methods.find((method) => typeof known[method] !== 'function');
-  if (missing !== undefined) throw badOption(field, value, `has no method ${missing}()`);
+  if (missing === undefined) return;
+  // A text may be the token or the key itself that an authenticator would keep.
+  throw badOption(field, typeof value === 'string' ? 'a text' : value, `has no method ${missing}()`);
 }
 
 function clusterOf(config: SlurmConfig | null): ClusterFacts | null {
