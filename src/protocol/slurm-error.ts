@@ -309,6 +309,6 @@ function withoutSecrets(text: string): string {
   return text
     .replaceAll(/eyJ[\w.-]{8,}/g, 'eyJ…')
     .replaceAll(/MUNGE:[^\s"]*/g, 'MUNGE:…')
-    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY[^]*/, '-----BEGIN PRIVATE KEY…')
+    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY.*/s, '-----BEGIN PRIVATE KEY…')
     .replaceAll(/[^\s/:]*:[^\s/]*@/g, '…@');
 }
