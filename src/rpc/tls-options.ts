@@ -108,7 +108,12 @@ export async function chooseTransport(
   { tcpTimeoutMs, messageTimeoutMs }: Timeouts,
   signal: AbortSignal | undefined,
 ): Promise<Transport> {
-  const dialing = { connectTimeoutMs: tcpTimeoutMs, ...config?.communication };
+  const { families, hostUnreachRetries } = config?.communication ?? {};
+  const dialing = {
+    connectTimeoutMs: tcpTimeoutMs,
+    ...(families === undefined ? {} : { families }),
+    ...(hostUnreachRetries === undefined ? {} : { hostUnreachRetries }),
+  };
   if (!(tls ?? isTlsConfigured(config))) return tcpTransport(dialing);
   const options = typeof tls === 'object' ? tls : {};
   const { checkHostname, servername, cert, key, minVersion } = options;
