@@ -153,7 +153,7 @@ function refuseExpired({ expiresAt }: Token, nowMs: number): void {
 
 function checkOptions(options: JwtOptions): void {
   if (typeof options !== 'object' || options === null)
-    throw badOption('options', options, 'is not an object');
+    throw badOption('options', typeof options, 'is not an object');
   const { token, tokenFile: path, provide, username, uid, now } = options;
   const given = Object.entries({ token, tokenFile: path, provide }).filter(
     ([, value]) => value !== undefined,
@@ -167,6 +167,10 @@ function checkOptions(options: JwtOptions): void {
     throw badOption('token', typeof token, 'is not a text');
   if (path !== undefined && (typeof path !== 'string' || path === '' || path.includes('\0'))) {
     throw badOption('tokenFile', path, 'is not a path');
+  }
+  // Every error about the file would have it in its words.
+  if (path !== undefined && /^\s*(SLURM_JWT=)?eyJ[\w-]*\./.test(path)) {
+    throw badOption('tokenFile', 'a token', 'is a token, not the path of a file with one');
   }
   if (provide !== undefined && typeof provide !== 'function')
     throw badOption('provide', typeof provide, 'is not a function');

@@ -116,7 +116,10 @@ export function providedToken(provide: ProvideToken, read: ReadToken, now: () =>
     }
     const token = read(text, 'what the function that provides tokens returned');
     const leftMs = token.expiresAt * 1000 - now();
-    kept = { token, untilMs: token.expiresAt * 1000 - Math.min(RENEW_MS, leftMs / 10) };
+    // One that comes when nobody waits any more may be older than what was got since.
+    if (!signal.aborted) {
+      kept = { token, untilMs: token.expiresAt * 1000 - Math.min(RENEW_MS, leftMs / 10) };
+    }
     return token;
   };
   return async ({ signal }) => {

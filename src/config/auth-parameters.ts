@@ -51,19 +51,26 @@ export function readAuthParameters(conf: SlurmConf): SlurmAuthParameters {
 /** Words of AuthInfo without `=` that are no path. */
 const AUTH_FLAGS: readonly string[] = ['use_client_ids', 'disable_sack'];
 const CRED_EXPIRE_SECONDS = 120;
+/** Room in `sockaddr_un.sun_path` without its final NUL. */
+const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
 
 /** Slurm finds its words anywhere in the text; a text without any `=` is the path of the socket (its oldest form). */
 function readAuthInfo(found: ConfValue | undefined): SlurmAuthInfo {
   const text = found?.value ?? '';
   const has = (flag: string) => text.toLowerCase().includes(flag);
   const flags = { useClientIds: has('use_client_ids'), disableSack: has('disable_sack') };
+  const checkSocket = (path: string) => {
+    if (found !== undefined && Buffer.byteLength(path) > MAX_SOCKET_PATH)
+      throw badValue(found, `Give the socket a path of at most ${MAX_SOCKET_PATH} bytes.`);
+    return path;
+  };
   if (found === undefined || !text.includes('=')) {
     // Only auth/slurm has flags alone, and it does not take them for a path.
     const onlyFlags = text
       .split(',')
       .every((word) => ['', ...AUTH_FLAGS].includes(word.trim().toLowerCase()));
     return {
-      socket: onlyFlags ? null : text,
+      socket: onlyFlags ? null : checkSocket(text),
       ttlSeconds: null,
       credExpireSeconds: CRED_EXPIRE_SECONDS,
       ...(onlyFlags ? flags : { useClientIds: false, disableSack: false }),
@@ -75,7 +82,12 @@ function readAuthInfo(found: ConfValue | undefined): SlurmAuthInfo {
   const credExpireSeconds = secondsAfter(found, 'cred_expire') ?? CRED_EXPIRE_SECONDS;
   if (credExpireSeconds < 5) throw badValue(found, 'Give cred_expire= at least 5 seconds.');
   // 0 asks for the default, in MUNGE and in Slurm.
-  return { socket: socket ?? null, ttlSeconds: ttlSeconds || null, credExpireSeconds, ...flags };
+  return {
+    socket: socket === undefined ? null : checkSocket(socket),
+    ttlSeconds: ttlSeconds || null,
+    credExpireSeconds,
+    ...flags,
+  };
 }
 
 function secondsAfter(found: ConfValue, word: 'ttl' | 'cred_expire'): number | undefined {

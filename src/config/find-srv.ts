@@ -34,6 +34,9 @@ export interface SrvRecord {
   readonly targets: readonly Endpoint[];
 }
 
+/** As many as SLURM_CONF_SERVER may name. A record with more names no controllers, and each may take its time to be silent. */
+const MAX_TARGETS = 64;
+
 /** Times one name server is asked, and for how long each time. */
 const TRIES = 2;
 const TRY_MS = 2000;
@@ -72,6 +75,7 @@ function targetsOf(entries: readonly SrvEntry[]): Endpoint[] {
       // A record without a target says that there is no such service.
       .filter(({ name, port }) => name !== '' && name !== '.' && port > 0)
       .sort((a, b) => a.priority - b.priority)
+      .slice(0, MAX_TARGETS)
       .map(({ name, port }) => ({ host: name, port }))
   );
 }

@@ -44,15 +44,19 @@ export function interpretNodeLines(
 ): ConfNode[] {
   const { slurmdPort = DEFAULT_SLURMD_PORT, maxNodes = MAX_HOSTS } = options;
   const nodes = new Map<string, ConfNode>();
-  let defaults: ReadonlyMap<string, string> = new Map();
+  let defaults: NodeDefaults = {};
   for (const entry of entries) {
     if (entry.key !== 'NodeName') continue;
     const word = entry.value.toUpperCase();
     if (word === 'ALL') throw badValue(entry, entry, 'ALL is reserved: give the nodes another name.');
     if (word === 'DEFAULT') {
       refuseInDefault(entry);
-      // Only what this line names is replaced.
-      defaults = new Map([...defaults, ...valuesOf(entry)]);
+      // Only what this line names is replaced; and of that only what is asked for is kept.
+      const own = valuesOf(entry);
+      defaults = {
+        port: own.get('port') ?? defaults.port,
+        state: own.get('state') ?? defaults.state,
+      };
       continue;
     }
     for (const node of nodesOfLine(entry, { defaults, slurmdPort, room: maxNodes - nodes.size, maxNodes })) {
@@ -94,8 +98,14 @@ export function interpretNodeParameters(conf: SlurmConf): NodeParameters {
 /** Parameters of a line that list as many things as it has nodes. */
 type ListKey = 'NodeHostname' | 'NodeAddr' | 'BcastAddr' | 'Port';
 
+/** What lines with NodeName=DEFAULT said so far. */
+interface NodeDefaults {
+  readonly port?: string | undefined;
+  readonly state?: string | undefined;
+}
+
 interface LineContext {
-  readonly defaults: ReadonlyMap<string, string>;
+  readonly defaults: NodeDefaults;
   readonly slurmdPort: number;
   /** Nodes that may still come. */
   readonly room: number;
@@ -116,9 +126,9 @@ function nodesOfLine(entry: ConfEntry, { defaults, slurmdPort, room, maxNodes }:
   const addresses = listOf('NodeAddr', own.get('nodeaddr')) ?? hostnames;
   // Only sbcast goes there. What is wrong with it is wrong for Slurm all the same.
   listOf('BcastAddr', own.get('bcastaddr'));
-  const port = own.get('port') ?? defaults.get('port');
+  const port = own.get('port') ?? defaults.port;
   const ports = listOf('Port', port)?.map((text) => readPort(entry, text, port ?? text)) ?? [slurmdPort];
-  const state = own.get('state') ?? defaults.get('state');
+  const state = own.get('state') ?? defaults.state;
 
   return names.map((name, index) => {
     const hostname = elementFor(hostnames, index);

@@ -16,6 +16,13 @@ export const MAX_INCLUDE_DEPTH = 16;
 export const MAX_INCLUDES = 1000;
 /** Characters of all files together, an included file counted each time. */
 export const MAX_TOTAL_CHARS = 64 * 1024 * 1024;
+/** Characters of one line without its comment, with those that continue it: more than a list of 65,536 names needs. A line is read in one go, so this bounds how long. */
+export const MAX_LINE_CHARS = 8 * 1024 * 1024;
+/** `key=value` pairs of one line; Slurm knows less than fifty for any. */
+export const MAX_LINE_PAIRS = 1000;
+/** Different parameters (Slurm has some 300), and lines with an entry: what a configuration may take of the memory. */
+export const MAX_PARAMETERS = 10_000;
+export const MAX_ENTRIES = 4 * 65_536;
 
 /** One `key=value`, as written. */
 export interface ConfPair {
@@ -94,7 +101,7 @@ export async function parseSlurmConf(text: string, options: ParseSlurmConfOption
     signal: options.signal,
     values: new Map(),
     entries: [],
-    lines: 0,
+    sinceTurn: 0,
     chars: 0,
     includes: 0,
   };
@@ -109,7 +116,8 @@ interface Parse {
   readonly signal: AbortSignal | undefined;
   readonly values: Map<string, ConfValue>;
   readonly entries: ConfEntry[];
-  lines: number;
+  /** What was read since the event loop had its turn. */
+  sinceTurn: number;
   chars: number;
   includes: number;
 }
@@ -126,14 +134,16 @@ const ENTRY_KEYS: ReadonlyMap<string, EntryKey> = new Map(
   ]),
 );
 
-/** Lines after which the event loop gets its turn: about 2 ms of work. */
-const LINES_PER_TURN = 2000;
+/** Characters after which the event loop gets its turn, and how many a line counts for by itself: about 2 ms of work. */
+const CHARS_PER_TURN = 64 * 1024;
+const CHARS_OF_LINE = 32;
 
 async function parseFile(parse: Parse, text: string, file: string, stack: readonly string[]): Promise<void> {
   parse.signal?.throwIfAborted();
-  for (const { line, text: content } of logicalLines(text)) {
-    parse.lines += 1;
-    if (parse.lines % LINES_PER_TURN === 0) {
+  for (const { line, text: content } of logicalLines(text, file)) {
+    parse.sinceTurn += CHARS_OF_LINE + content.length;
+    if (parse.sinceTurn >= CHARS_PER_TURN) {
+      parse.sinceTurn = 0;
       await setImmediate();
       parse.signal?.throwIfAborted();
     }
@@ -149,10 +159,14 @@ function addPairs(parse: Parse, pairs: readonly ConfPair[], { file, line }: Plac
     const lowerKey = pair.key.toLowerCase();
     const entryKey = ENTRY_KEYS.get(lowerKey);
     if (entryKey !== undefined) {
+      if (parse.entries.length >= MAX_ENTRIES)
+        throw tooLarge(`has more than ${MAX_ENTRIES} entries`, { file, line });
       parse.entries.push({ key: entryKey, value: pair.value, pairs: pairs.slice(index + 1), file, line });
       return;
     }
     parse.values.set(lowerKey, { ...pair, file, line });
+    if (parse.values.size > MAX_PARAMETERS)
+      throw tooLarge(`has more than ${MAX_PARAMETERS} parameters`, { file, line });
   }
 }
 
@@ -245,11 +259,18 @@ function countChars(
 ): void {
   parse.chars += text.length;
   if (parse.chars <= MAX_TOTAL_CHARS) return;
-  throw new SlurmConfigError(`the configuration is larger than ${MAX_TOTAL_CHARS} characters.`, {
+  throw tooLarge(`is larger than ${MAX_TOTAL_CHARS} characters`, place);
+}
+
+function tooLarge(
+  trouble: string,
+  { file, line }: { readonly file: string; readonly line: number | undefined },
+): SlurmConfigError {
+  return new SlurmConfigError(`the configuration ${trouble}.`, {
     code: ConfigErrorCode.TOO_LARGE,
     errno: 'EFBIG',
-    file: place.file,
-    line: place.line,
+    file,
+    line,
     hint: 'Is this the right file?',
   });
 }
@@ -257,6 +278,7 @@ function countChars(
 // --- one line ------------------------------------------------------------------------------------------------------
 
 /** White space as C's isspace() has it; JavaScript's `\s` would also take U+00A0, which Slurm keeps as text. */
+const SPACES = ' \t\v\f\r';
 const SPACE = '[ \\t\\v\\f\\r]';
 const INCLUDE = new RegExp(`^${SPACE}*include(?:${SPACE}+(.*))?$`, 'is');
 const INCLUDE_WITH_EQUALS = new RegExp(`^${SPACE}*include${SPACE}*[-+*/]?=`, 'i');
@@ -292,6 +314,8 @@ function readPairs(text: string, place: Place): ConfPair[] {
   let end = 0;
   for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
     end = pattern.lastIndex;
+    if (pairs.length >= MAX_LINE_PAIRS)
+      throw tooLarge(`has a line with more than ${MAX_LINE_PAIRS} pairs`, place);
     const [, key = '', operator, quoted, bare] = found;
     pairs.push({ key, operator: operator as ConfPair['operator'], value: quoted ?? bare ?? '' });
   }
@@ -322,23 +346,28 @@ interface LogicalLine {
 }
 
 /** Rules 1 to 3, in this order: comments go, then continued lines are joined, then `\x` becomes `x`. */
-function* logicalLines(text: string): Generator<LogicalLine> {
+function* logicalLines(text: string, file: string): Generator<LogicalLine> {
   let line = 0;
   let startLine = 0;
   let joined = '';
+  let length = 0;
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf('\n', at);
     const end = newline === -1 ? text.length : newline;
-    const content = withoutComment(text.slice(at, end));
-    at = end + 1;
     line += 1;
     if (startLine === 0) startLine = line;
+    const content = withoutComment(text.slice(at, end));
+    length += content.length;
+    if (length > MAX_LINE_CHARS)
+      throw tooLarge(`has a line of more than ${MAX_LINE_CHARS} characters`, { file, line: startLine });
+    at = end + 1;
     const continued = withoutContinuation(content);
     joined += continued ?? content;
     if (continued !== null) continue;
     yield { line: startLine, text: withoutEscapes(joined) };
     startLine = 0;
     joined = '';
+    length = 0;
   }
   // A continued line at the end of the file has nothing to be continued with: it counts as it is.
   if (startLine !== 0) yield { line: startLine, text: withoutEscapes(joined) };
@@ -354,7 +383,7 @@ function withoutComment(line: string): string {
 /** The line without its last backslash and the white space after it, or `null` when it is not continued. */
 function withoutContinuation(line: string): string | null {
   let end = line.length;
-  while (end > 0 && BLANK.test(line.charAt(end - 1))) end -= 1;
+  while (end > 0 && SPACES.includes(line.charAt(end - 1))) end -= 1;
   return backslashesBefore(line, end) % 2 === 1 ? line.slice(0, end - 1) : null;
 }
 

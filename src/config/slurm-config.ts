@@ -113,7 +113,7 @@ export async function interpretSlurmConf(
   options.signal?.throwIfAborted();
   return {
     file: conf.file,
-    clusterName: textOf(conf, 'ClusterName')?.toLowerCase() ?? null,
+    clusterName: readClusterName(conf),
     controllers: readControllers(conf, options),
     slurmUser: await readUser(conf, 'SlurmUser', options.slurmUser, options),
     slurmdUser: await readUser(conf, 'SlurmdUser', options.slurmdUser, options),
@@ -124,6 +124,13 @@ export async function interpretSlurmConf(
     ...readClusterParameters(conf),
     ...readKillParameters(conf),
   };
+}
+
+/** It is part of file names (sockets, %c of Include). */
+function readClusterName(conf: SlurmConf): string | null {
+  const found = findValue(conf, 'ClusterName');
+  if (found?.value.includes('/')) throw badValue(found, 'Give a name without a slash.');
+  return found?.value.toLowerCase() ?? null;
 }
 
 /** What a file does not set is unset only in a whole one, which slurmctld can use too: it has partitions. */

@@ -285,13 +285,30 @@ export class SlurmServerError extends SlurmError {
   }
 }
 
-/** A value for an error text: short, one line, never huge. */
+/** A value for an error text: short, one line, never huge, and with nothing in it that looks like a credential. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string')
-    return value.length > 80 ? `${JSON.stringify(value.slice(0, 77))}…` : JSON.stringify(value);
+  if (typeof value === 'string') {
+    // More than is shown, so that what begins in it is known for what it is; and no more than that is searched.
+    const text = withoutSecrets(value.slice(0, 512));
+    return text.length > 80 || value.length > 512
+      ? `${JSON.stringify(text.slice(0, 77))}…`
+      : JSON.stringify(text);
+  }
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null)
     return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
   return String(value);
+}
+
+/**
+ * What callers put into the wrong place: a token or a private key instead of what would hold it, a URL with a password. Errors end in
+ * logs, which more people read.
+ */
+function withoutSecrets(text: string): string {
+  return text
+    .replaceAll(/eyJ[\w.-]{8,}/g, 'eyJ…')
+    .replaceAll(/MUNGE:[^\s"]*/g, 'MUNGE:…')
+    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY.*/s, '-----BEGIN PRIVATE KEY…')
+    .replaceAll(/[^\s/:]*:[^\s/]*@/g, '…@');
 }

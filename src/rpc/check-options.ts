@@ -4,7 +4,8 @@ import { SlurmUsageError } from '../protocol/slurm-error.js';
 /** Refuses what is no object, and names that are not options: a misspelt one that is dropped would signal others than were meant. */
 export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
-    throw badOption('options', options, 'is not an object');
+    // A text may be the token or key that an option would hold.
+    throw badOption('options', typeof options === 'string' ? 'a text' : options, 'is not an object');
   const foreign = Object.keys(options).find((name) => !known.includes(name));
   if (foreign === undefined) return;
   const value = (options as Record<string, unknown>)[foreign];
@@ -16,6 +17,12 @@ export function checkUid(field: string, value: number | null | undefined): void 
   if (value === undefined || value === null) return;
   if (Number.isInteger(value) && value >= 0 && value < 0xffffffff) return;
   throw badOption(field, value, 'is not a uid');
+}
+
+/** Refuses what no timer can wait for: to Node, what is no number or above 2^31 - 1 is one millisecond. */
+export function checkMilliseconds(field: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= 0x7fffffff)) return;
+  throw badOption(field, value, 'is not a whole number of milliseconds from 1 to 2147483647');
 }
 
 export function checkBoolean(field: string, value: unknown): void {

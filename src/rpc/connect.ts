@@ -11,7 +11,7 @@ import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { isSlurmError, SlurmTimeoutError } from '../protocol/slurm-error.js';
 import type { Endpoint, Transport } from '../protocol/transport.js';
 import { checkAuthFor } from './auth-fits.js';
-import { badOption, checkOptions, checkSignal, checkUid } from './check-options.js';
+import { badOption, checkMilliseconds, checkOptions, checkSignal, checkUid } from './check-options.js';
 import { SlurmClient } from './client.js';
 import { type ClusterFacts, clusterFacts } from './cluster-facts.js';
 import { fetchConfig } from './configless.js';
@@ -81,6 +81,8 @@ export async function connect(options: ConnectOptions = {}): Promise<SlurmClient
   checkUid('slurmUser', options.slurmUser);
   checkUid('slurmdUser', options.slurmdUser);
   checkSignal(options.signal);
+  if (options.nodeAddress !== undefined && typeof options.nodeAddress !== 'function')
+    throw badOption('nodeAddress', options.nodeAddress, 'is not a function');
   checkMethods('transport', transport, ['connect']);
   checkAuth(options.auth);
   checkTls(options.tls, transport);
@@ -224,7 +226,15 @@ function checkConfig(conf: SlurmConfig): SlurmConfig {
   checkTlsConfig(conf);
   for (const [field, value] of Object.entries({ messageTimeoutMs, tcpTimeoutMs })) {
     if (value === undefined) throw badOption(`conf.${field}`, value, 'is missing');
-    checkPositive(`conf.${field}`, value);
+    checkMilliseconds(`conf.${field}`, value);
+  }
+  const { slurmctldTimeoutMs, communication } = conf;
+  for (const [field, value] of Object.entries({
+    slurmctldTimeoutMs,
+    'communication.hostUnreachRetries': communication?.hostUnreachRetries,
+  })) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
+      throw badOption(`conf.${field}`, value, 'is not a whole number from 0');
   }
   return conf;
 }
@@ -244,7 +254,9 @@ function checkMethods(field: string, value: unknown, methods: readonly string[])
   if (value === undefined) return;
   const known = (value ?? {}) as Record<string, unknown>;
   const missing = methods.find((method) => typeof known[method] !== 'function');
-  if (missing !== undefined) throw badOption(field, value, `has no method ${missing}()`);
+  if (missing === undefined) return;
+  // A text may be the token or the key itself that an authenticator would keep.
+  throw badOption(field, typeof value === 'string' ? 'a text' : value, `has no method ${missing}()`);
 }
 
 function clusterOf(config: SlurmConfig | null): ClusterFacts | null {

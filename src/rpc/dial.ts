@@ -6,6 +6,7 @@ import type { CallContext } from '../protocol/authenticator.js';
 import { onAbort } from '../protocol/on-abort.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { addressesOf, type Lookup } from './addresses.js';
+import { badOption, checkMilliseconds } from './check-options.js';
 import { openSocket, systemError } from './open-socket.js';
 
 export interface DialOptions {
@@ -19,6 +20,15 @@ export interface DialOptions {
   readonly lookup?: Lookup;
   /** @internal */
   readonly open?: typeof openSocket;
+}
+
+/** @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` */
+export function checkDialOptions({ connectTimeoutMs, families, hostUnreachRetries }: DialOptions): void {
+  checkMilliseconds('connectTimeoutMs', connectTimeoutMs);
+  if (families !== undefined && !['ipv4', 'ipv6', 'any', 'ipv4-first'].includes(families))
+    throw badOption('families', families, "is not 'ipv4', 'ipv6', 'any' or 'ipv4-first'");
+  if (hostUnreachRetries !== undefined && !(Number.isInteger(hostUnreachRetries) && hostUnreachRetries >= 0))
+    throw badOption('hostUnreachRetries', hostUnreachRetries, 'is not a whole number from 0');
 }
 
 /** As Slurm's clients wait; only where slurm.conf asks for it. */

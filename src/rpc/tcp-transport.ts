@@ -1,12 +1,27 @@
 import type { Transport } from '../protocol/transport.js';
-import { type DialOptions, dial } from './dial.js';
+import { checkOptions } from './check-options.js';
+import { checkDialOptions, type DialOptions, dial } from './dial.js';
 import { SocketConnection } from './socket-connection.js';
 
 /** All optional. */
 export interface TcpOptions extends DialOptions {}
 
-/** TCP as Slurm's daemons want it: the whole frame at once, and never a half-close, which they take for a vanished peer. */
+const TCP_OPTIONS = Object.keys({
+  connectTimeoutMs: 0,
+  families: 0,
+  hostUnreachRetries: 0,
+  lookup: 0,
+  open: 0,
+} satisfies Record<keyof TcpOptions, 0>);
+
+/**
+ * TCP as Slurm's daemons want it: the whole frame at once, and never a half-close, which they take for a vanished peer.
+ *
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`
+ */
 export function tcpTransport(options: TcpOptions = {}): Transport {
+  checkOptions('tcpTransport', options, TCP_OPTIONS);
+  checkDialOptions(options);
   return {
     connect: async (endpoint, context) => new SocketConnection(await dial(endpoint, context, options)),
   };

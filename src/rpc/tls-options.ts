@@ -37,11 +37,13 @@ const TLS_OPTIONS = Object.keys({
 /** @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` */
 export function checkTls(tls: unknown, transport: unknown): void {
   if (tls === undefined) return;
+  // Not a text itself: it may be a key.
+  const shown = typeof tls === 'string' ? 'a text' : tls;
   if (transport !== undefined)
-    throw badOption('tls', tls, 'cannot be combined with transport', 'Make it with tlsTransport().');
+    throw badOption('tls', shown, 'cannot be combined with transport', 'Make it with tlsTransport().');
   if (typeof tls === 'boolean') return;
   if (typeof tls !== 'object' || tls === null)
-    throw badOption('tls', tls, 'is neither true, false nor an object of options');
+    throw badOption('tls', shown, 'is neither true, false nor an object of options');
   const foreign = Object.keys(tls).find((name) => !TLS_OPTIONS.includes(name));
   // Its type alone: what is misspelt may be a private key.
   if (foreign !== undefined)
@@ -106,7 +108,12 @@ export async function chooseTransport(
   { tcpTimeoutMs, messageTimeoutMs }: Timeouts,
   signal: AbortSignal | undefined,
 ): Promise<Transport> {
-  const dialing = { connectTimeoutMs: tcpTimeoutMs, ...config?.communication };
+  const { families, hostUnreachRetries } = config?.communication ?? {};
+  const dialing = {
+    connectTimeoutMs: tcpTimeoutMs,
+    ...(families === undefined ? {} : { families }),
+    ...(hostUnreachRetries === undefined ? {} : { hostUnreachRetries }),
+  };
   if (!(tls ?? isTlsConfigured(config))) return tcpTransport(dialing);
   const options = typeof tls === 'object' ? tls : {};
   const { checkHostname, servername, cert, key, minVersion } = options;

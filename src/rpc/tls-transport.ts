@@ -9,8 +9,8 @@ import {
 import type { CallContext } from '../protocol/authenticator.js';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
-import { badOption } from './check-options.js';
-import { dial } from './dial.js';
+import { badOption, checkBoolean, checkMilliseconds, checkOptions } from './check-options.js';
+import { checkDialOptions, dial } from './dial.js';
 import { untilReady } from './open-socket.js';
 import { SocketConnection } from './socket-connection.js';
 import type { TcpOptions } from './tcp-transport.js';
@@ -51,9 +51,10 @@ export interface TlsTransportOptions extends TcpOptions {
  * Connecting rejects with SlurmConnectionError, phase `connect`, outcome `not-sent`: `SLURMWIRE_TLS_UNTRUSTED` where the peer's certificate is
  * not good, `SLURMWIRE_TLS_HANDSHAKE` for any other end of the handshake. `SLURMWIRE_TLS_BROKEN` is what comes later.
  *
- * @throws SlurmConfigError `SLURMWIRE_CONFIG_TLS` for certificates or a key that cannot be read.
+ * @throws SlurmConfigError `SLURMWIRE_CONFIG_TLS` for certificates or a key that cannot be read; SlurmUsageError `SLURMWIRE_BAD_OPTION`.
  */
 export function tlsTransport(options: TlsTransportOptions): Transport {
+  checkTlsTransportOptions(options);
   const { handshakeTimeoutMs = 10_000 } = options;
   const manner: Handshake = {
     context: secureContext(options),
@@ -71,6 +72,48 @@ export function tlsTransport(options: TlsTransportOptions): Transport {
 }
 
 const DEFAULT_SOURCE = 'the ca option';
+
+const TLS_TRANSPORT_OPTIONS = Object.keys({
+  ca: 0,
+  caSource: 0,
+  checkHostname: 0,
+  servername: 0,
+  cert: 0,
+  key: 0,
+  minVersion: 0,
+  handshakeTimeoutMs: 0,
+  connectTimeoutMs: 0,
+  families: 0,
+  hostUnreachRetries: 0,
+  lookup: 0,
+  open: 0,
+} satisfies Record<keyof TlsTransportOptions, 0>);
+
+/** A misspelt `checkHostname` that is dropped would leave a check out that was asked for. */
+function checkTlsTransportOptions(options: TlsTransportOptions): void {
+  // The names alone: what is misspelt may be a private key.
+  checkOptions('tlsTransport', withoutValues(options), TLS_TRANSPORT_OPTIONS);
+  const { ca, cert, key, checkHostname, servername, minVersion, handshakeTimeoutMs } = options;
+  const isPem = (pem: unknown) => typeof pem === 'string' || pem instanceof Uint8Array;
+  if (!(isPem(ca) || (Array.isArray(ca) && ca.every(isPem))))
+    throw badOption('ca', typeof ca, 'is neither a PEM text nor its bytes, nor a list of such');
+  for (const [name, pem] of Object.entries({ cert, key })) {
+    if (pem !== undefined && !isPem(pem))
+      throw badOption(name, typeof pem, 'is neither a PEM text nor its bytes');
+  }
+  checkBoolean('checkHostname', checkHostname);
+  if (servername !== undefined && (typeof servername !== 'string' || servername === ''))
+    throw badOption('servername', servername, 'is no text');
+  if (minVersion !== undefined && minVersion !== 'TLSv1.2' && minVersion !== 'TLSv1.3')
+    throw badOption('minVersion', minVersion, "is neither 'TLSv1.2' nor 'TLSv1.3'");
+  checkMilliseconds('handshakeTimeoutMs', handshakeTimeoutMs);
+  checkDialOptions(options);
+}
+
+function withoutValues(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null) return typeof options;
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, typeof value]));
+}
 
 interface Handshake {
   readonly context: SecureContext;

@@ -283,6 +283,22 @@ describe('a token file', () => {
 });
 
 describe('a function that provides tokens', () => {
+  test('one that comes when nobody waits any more does not replace what was got since', async () => {
+    const older = fakeToken({ ...ALICE, serial: 1 });
+    const newer = fakeToken({ ...ALICE, serial: 2 });
+    let release = (_: string) => {};
+    const answers = [new Promise<string>((resolve) => (release = resolve)), Promise.resolve(newer)];
+    const auth = jwt({ provide: () => answers.shift() ?? Promise.reject(new Error('asked again')), now });
+    const control = new AbortController();
+    const first = create(auth, { remainingMs: () => 5_000, signal: control.signal });
+    control.abort(new Error('left'));
+    await expect(first).rejects.toThrow('left');
+    expect(await create(auth)).toMatchObject({ token: newer });
+    release(older);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await create(auth)).toMatchObject({ token: newer });
+  });
+
   test('is asked once for all that wait, and again shortly before its token expires', async () => {
     let time = NOW * 1000;
     let asked = 0;

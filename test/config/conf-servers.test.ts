@@ -92,6 +92,12 @@ describe('the DNS SRV record', () => {
     expect(asked).toEqual(['_slurmctld._tcp.one.example', '_slurmctld._tcp.two.example', '_slurmctld._tcp']);
   });
 
+  it('with hundreds of names: the first 64, since each may be silent', async () => {
+    const many = Array.from({ length: 500 }, (_, index) => entry(`h${index}`, index));
+    const { found } = await find({ '_slurmctld._tcp': many });
+    expect(found?.servers.map(({ host }) => host)).toEqual(many.slice(0, 64).map(({ name }) => name));
+  });
+
   it('is the first that is found; lowest priority first, order kept, one port for all', async () => {
     const { asked, found } = await find({
       '_slurmctld._tcp.two.example': [

@@ -110,6 +110,17 @@ describe('nodes', () => {
 });
 
 describe('DEFAULT', () => {
+  it('costs no more for what other lines of it had', async () => {
+    const hardware = (line: number) => Array.from({ length: 500 }, (_, i) => `K${line}x${i}=1`).join(' ');
+    const lines = Array.from({ length: 100 }, (_, line) => `NodeName=DEFAULT ${hardware(line)}\n`).join('');
+    const began = performance.now();
+    const [node] = await nodesOf(
+      `NodeName=DEFAULT Port=7000\n${lines}${'NodeName=DEFAULT A=1\n'.repeat(5000)}NodeName=n1`,
+    );
+    expect(node?.port).toBe(7000);
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
   it('sets Port and State for the lines below it only', async () => {
     const text = [
       'NodeName=n1',

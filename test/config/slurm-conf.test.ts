@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { ConfigErrorCode } from '../../src/config/config-error-code.js';
 import {
   type IncludeRequest,
+  MAX_ENTRIES,
   MAX_INCLUDE_DEPTH,
   MAX_INCLUDES,
+  MAX_LINE_CHARS,
+  MAX_PARAMETERS,
   MAX_TOTAL_CHARS,
   parseSlurmConf,
   type SlurmConf,
@@ -454,3 +457,35 @@ describe('hostile text', () => {
     expect(performance.now() - start).toBeLessThan(3000);
   });
 });
+
+describe('a text that is meant to exhaust', () => {
+  it.each([
+    ['pairs without end', 'a=b '.repeat(2_000_000), 1],
+    ['a line without end', `A=1\n${' '.repeat(MAX_LINE_CHARS + 1)}`, 2],
+    [
+      'a line that is continued without end',
+      `A=1\n${'bbbbbbbbbbbbbbb\\\n'.repeat(MAX_LINE_CHARS / 16 + 1)}`,
+      2,
+    ],
+    ['parameters without end', manyLines((i) => `k${i}=1`, MAX_PARAMETERS + 1), MAX_PARAMETERS + 1],
+    ['entries without end', manyLines(() => 'DownNodes=x', MAX_ENTRIES + 1), MAX_ENTRIES + 1],
+  ])('%s', async (_, text, line) => {
+    expect(await configError(parse(text))).toMatchObject({ code: 'SLURMWIRE_CONFIG_TOO_LARGE', line });
+  });
+
+  it('gives the event loop its turn by what was read, however long the lines are', async () => {
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    await parse(`A=${'x'.repeat(65_536)}\n`.repeat(50));
+    clearImmediate(timer);
+    expect(turns).toBeGreaterThan(25);
+  });
+});
+
+function manyLines(lineOf: (index: number) => string, count: number): string {
+  return Array.from({ length: count }, (_, index) => lineOf(index)).join('\n');
+}
