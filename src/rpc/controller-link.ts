@@ -439,10 +439,16 @@ export class ControllerLink {
     const { contacts } = this.#learned;
     const key = showEndpoint(endpoint);
     const before = contacts.get(key);
+    const forget = () => {
+      if (contacts.get(key) === before) contacts.delete(key);
+    };
     try {
-      return await work;
+      const reply = await work;
+      // Or the next plan would be made for this one's version again, and the one in charge may speak another.
+      if (this.setup.findsVersion === true && isStandby(reply)) forget();
+      return reply;
     } catch (error) {
-      if (!wasHeldBack(error) && contacts.get(key) === before) contacts.delete(key);
+      if (!wasHeldBack(error)) forget();
       throw error;
     }
   }
@@ -571,8 +577,15 @@ export function showPassedOver(passedOver: readonly string[]): string {
   return passedOver.length === 0 ? '' : `Passed over before: ${passedOver.join('; ')}.`;
 }
 
-/** Nothing of the request has left, and it was the network or a silent peer that stopped it. */
-function isUnreached({ outcome, phase, name }: SlurmError): boolean {
+/** Nothing of the request has left: the network was in the way, or the peer was silent or stopped during the first contact. */
+function isUnreached({ outcome, phase, name, code }: SlurmError): boolean {
   if (outcome !== 'not-sent') return false;
+  if (phase === 'wait' && CUT_OFF.has(code)) return true;
   return phase === 'connect' || (name === 'SlurmTimeoutError' && (phase === 'wait' || phase === 'send'));
 }
+
+/** Said of a first contact only where a refused credential and the version have been ruled out. */
+const CUT_OFF: ReadonlySet<string> = new Set([
+  'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
+  'SLURM_COMMUNICATIONS_RECEIVE_ERROR',
+]);

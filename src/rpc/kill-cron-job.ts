@@ -10,7 +10,7 @@ import { parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { isSlurmError, type JobPart, restate } from '../protocol/slurm-error.js';
+import { isSlurmError, type JobPart, restate, type SlurmError } from '../protocol/slurm-error.js';
 import { SPECIAL_STEP_IDS } from '../protocol/step-id.js';
 import { UNIX_SIGNALS } from '../protocol/unix-signal.js';
 import type { ControllerLink } from './controller-link.js';
@@ -95,7 +95,7 @@ async function signalSteps(
 ): Promise<Accepted | AlreadyEnded> {
   let taken: Accepted | undefined;
   let ended: AlreadyEnded | undefined;
-  let gone: unknown;
+  let gone: SlurmError | undefined;
   const parts: JobPart[] = [];
   for (const [index, stepId] of steps.entries()) {
     const step = stepName({ jobId, stepId });
@@ -110,15 +110,17 @@ async function signalSteps(
     try {
       const told = await sendKill(link, kill, idempotent, context);
       if (told.outcome === 'accepted') taken = told;
-      else ended = told;
+      // What may have been done stays so, whatever is said of the steps after it.
+      else if (ended?.outcome !== 'unknown') ended = told;
       const code = told.outcome === 'accepted' ? 'SLURM_SUCCESS' : told.code;
       parts.push(partOf(step, code, told.outcome, link));
     } catch (error) {
       if (!isSlurmError(error) || error.outcome === 'partial') throw error;
       parts.push(partOf(step, error.code, error.outcome, link));
       // A step may end between the lookup and its signal: the others are still to be signalled.
-      if (error.code === 'ESLURM_INVALID_JOB_ID') gone = error;
-      else if (taken === undefined) throw error;
+      if (error.code === 'ESLURM_INVALID_JOB_ID') {
+        if (gone?.outcome !== 'unknown') gone = error;
+      } else if (taken === undefined) throw gone?.outcome === 'unknown' ? gone : error;
       else {
         for (const left of steps.slice(index + 1)) {
           parts.push(partOf(stepName({ jobId, stepId: left }), error.code, 'not-sent', link));

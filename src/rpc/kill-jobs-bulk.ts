@@ -17,7 +17,7 @@ import { answeredJob, type KilledJob } from './kill-jobs-result.js';
 import { allJobs, type Signalling } from './kill-jobs-singles.js';
 import { killFlags } from './kill-options.js';
 import { refusalCertainty } from './refusal.js';
-import type { ReplyOf } from './reply.js';
+import type { Reply, ReplyOf } from './reply.js';
 
 const RPC = 'REQUEST_KILL_JOBS';
 
@@ -77,7 +77,7 @@ export interface BulkEntries {
  */
 export async function entriesOf(
   link: ControllerLink,
-  { record, protocol }: KillJobsReply,
+  { record, protocol, doubt }: KillJobsReply,
   ids: readonly ParsedJobId[],
   isOursAlone: boolean,
   context: CallContext,
@@ -101,7 +101,13 @@ export async function entriesOf(
   );
   const jobs = own.map((response) => toEntry(response, known, protocol));
   for (const id of silent) jobs.push(silentEntry(id, named, known, protocol));
-  return { jobs, foreign };
+  // What is refused now may have been done by the request before.
+  const told = doubt === null ? jobs : jobs.map(unlessAccepted);
+  return { jobs: told, foreign };
+}
+
+function unlessAccepted(job: KilledJob): KilledJob {
+  return job.outcome === 'accepted' ? job : { ...job, outcome: 'unknown' };
 }
 
 /** The responses about each job number, as it was asked for or as the record has it. */
@@ -220,12 +226,12 @@ const BAD_REQUEST =
 function refusedAsWhole(
   number: number,
   serverMessage: string | null,
-  { peer, protocol }: { peer: string; protocol: Release },
+  { peer, protocol, doubt }: Pick<Reply, 'peer' | 'protocol' | 'doubt'>,
   repeatable: boolean,
 ): SlurmError {
   const { code, errno, text, retryable } = errorMeaning(number, protocol);
   const isBad = BAD_REQUEST.test(code);
-  const isRefused = isBad || refusalCertainty('job', code, false) === 'certain';
+  const isRefused = doubt === null && (isBad || refusalCertainty('job', code, false) === 'certain');
   return serverError(
     `${RPC} was ${isRefused ? 'refused' : `answered with ${code}`} by ${peer}: ${text}`,
     number,
@@ -238,6 +244,7 @@ function refusedAsWhole(
       phase: 'wait',
       retryable: isRefused ? retryable : repeatable,
       serverMessage,
+      cause: doubt ?? undefined,
     },
   );
 }

@@ -118,6 +118,8 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
   const isOurs = isIdsOnly(filter) && userId === null && user !== null;
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
+  // That nothing fits any more may be the work of the request before, whose answer did not come.
+  if (jobs.length === 0 && plain === null && reply.doubt !== null) throw reply.doubt;
   const named = new Set(plain?.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const answered = new Map(
     jobs.flatMap((job) => (named.has(job.jobId ?? -1) ? [[job.jobId as number, job]] : [])),

@@ -12,11 +12,11 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';
 import { isAtLeast } from '../protocol/release.js';
 import { NO_VAL } from '../protocol/sentinels.js';
-import { isSlurmError, restate } from '../protocol/slurm-error.js';
+import { isSlurmError, type Outcome, restate } from '../protocol/slurm-error.js';
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { UNIX_SIGNALS, type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { aimAt, isShared, takenFor } from './aim.js';
-import { sluidTooOld } from './answer.js';
+import { sluidTooOld, UNCERTAIN } from './answer.js';
 import { checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
 import { jobRecords, lookAtJob } from './job-lookup.js';
@@ -105,11 +105,23 @@ async function killByNumber(
   if (isEnded(code) && !knowsTasks) {
     const records = await look().catch((error: unknown) => untold(answer, code, job, error));
     if (records.some((record) => record.jobId === job.jobId && isLiveTask(record))) {
-      return killRecord(link, { jobId: job.jobId, target: job.text }, signal, options, context);
+      const asked = killRecord(link, { jobId: job.jobId, target: job.text }, signal, options, context);
+      return (answer as { outcome: Outcome }).outcome === 'unknown' ? unknownUnlessAccepted(asked) : asked;
     }
   }
   if (answer instanceof Error) throw answer;
   return answer as Accepted | AlreadyEnded;
+}
+
+/** After a kill that may have been done at a controller before: a refusal does not undo that. */
+async function unknownUnlessAccepted(asked: Promise<Accepted | AlreadyEnded>) {
+  try {
+    const answer = await asked;
+    return answer.outcome === 'accepted' ? answer : ({ ...answer, outcome: 'unknown' } as const);
+  } catch (error) {
+    if (!isSlurmError(error)) throw error;
+    throw restate(error, error.summary, { outcome: 'unknown', hint: UNCERTAIN });
+  }
 }
 
 /** A look that fails leaves a refusal as it is, but no success is made of one that may be that of a running task. */

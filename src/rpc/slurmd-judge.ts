@@ -4,8 +4,8 @@
  * - 25.05 and newer say so: 1007 in the header version of their own, or HTTP. The same 1007 is their answer to a credential they refuse, so the
  *   version they name must be one that does not take the message's.
  * - 24.11 and older close without a word, as they do for a credential they refuse. Such a one is asked with a PING right afterwards: if it closes on the
- *   message's version again and answers in another one, it takes the credential and not the version. A user who is not root is answered with a
- *   refusal, which is an answer.
+ *   message's version again, before and after it answers in another one, it takes the credential and not the version. A user who is not root is
+ *   answered with a refusal, which is an answer.
  *
  * Source: `slurm_receive_msg_and_forward` and `_service_connection` of 20.11 to 26.05, observed on 22.05, 24.11 and 26.05.
  */
@@ -56,10 +56,16 @@ export class SlurmdJudge {
     if (trouble.outcome === 'refused') return this.#isGap(trouble);
     if (this.#asked === MAX_ASKED) return false;
     this.#asked += 1;
-    const again = await this.#ping(this.#release, endpoint, node);
     // Answered after all, or not to be reached: it is not about versions.
-    if (again === null || !mayBeVersions(again)) return false;
-    return (await this.#ping(this.#other, endpoint, node)) === null;
+    if (!(await this.#isClosedUpon(endpoint, node))) return false;
+    if ((await this.#ping(this.#other, endpoint, node)) !== null) return false;
+    // Up to 22.05 one whose munged is down cannot sign its answers, and closes too, after it has done what it was told: it may be back only now.
+    return this.#isClosedUpon(endpoint, node);
+  }
+
+  async #isClosedUpon(endpoint: Endpoint, node: string): Promise<boolean> {
+    const again = await this.#ping(this.#release, endpoint, node);
+    return again !== null && mayBeVersions(again);
   }
 
   #isGap(said: SlurmError): boolean {

@@ -242,6 +242,22 @@ describe('already done', () => {
   });
 });
 
+it('a task that is asked for by its record after a kill that may have been done: never a refusal', async () => {
+  const job = { jobId: 12, arrayJobId: 10, arrayTaskId: 3, jobState: RUNNING };
+  const answers = { REQUEST_KILL_JOB: rc(2017), REQUEST_CANCEL_JOB_STEP: rc(2021) };
+  await using on = await scene({ jobs: [job], answers });
+  await using first = await scene({
+    jobs: [job],
+    answers: { REQUEST_KILL_JOB: (connection) => connection.drop() },
+  });
+  for (const idempotent of [false, true]) {
+    const client = clientOf([first.peer.endpoint, on.peer.endpoint]);
+    const told = await client.killJob(12, 'SIGKILL', { idempotent }).catch((error: unknown) => error);
+    expect(told).toMatchObject({ code: 'ESLURM_ALREADY_DONE', outcome: 'unknown' });
+    expect(on.sent().slice(-1)).toEqual(['REQUEST_CANCEL_JOB_STEP']);
+  }
+});
+
 describe('a scrontab job', () => {
   const job = { jobId: 10, cronspec: '* * * * *', jobState: RUNNING };
   const steps = [
@@ -314,6 +330,30 @@ describe('a scrontab job', () => {
       expect(await on.client.killJob(10, 'SIGUSR1')).toMatchObject({ outcome: 'accepted' });
     }
   });
+
+  it.each([
+    [2017, 2017],
+    [2017, 2020],
+  ])(
+    'the first step may have got it from a controller that died: answered %i and %i, unknown',
+    async (...numbers) => {
+      const left: number[] = [...numbers];
+      const answers: { [N in MessageName]?: Answer } = {
+        REQUEST_CANCEL_JOB_STEP: (connection) => connection.send(rc(left.shift() ?? -1)),
+      };
+      await using on = await scene({ jobs: [job], steps, setup: { cluster: OPEN }, answers });
+      await using first = await scene({
+        jobs: [job],
+        steps,
+        answers: { REQUEST_CANCEL_JOB_STEP: (connection) => connection.drop() },
+      });
+      const client = clientOf([first.peer.endpoint, on.peer.endpoint], { cluster: OPEN });
+      const options = { stepsOnly: true };
+      expect(await failureOf(client.killJob(10, 'SIGKILL', options))).toMatchObject({ outcome: 'unknown' });
+      expect(first.steps()).toHaveLength(1);
+      expect(on.steps()).toHaveLength(2);
+    },
+  );
 
   it.each([
     [[0, 2020], 'partial'],

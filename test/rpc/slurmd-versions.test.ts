@@ -264,9 +264,11 @@ describe('a slurmd that does not take the version', () => {
         nodes.map((node) => (node === 'n3' ? '24.11' : '26.05')),
       );
       for (const node of nodes) expect(on.slurmds.timesOf(node)).toBe(1);
-      // A close is told apart by two harmless questions; an answer in its own version says it all.
+      // A close is told apart by three harmless questions; an answer in its own version says it all.
       const asked = on.slurmds.pings.map(({ node, release: version }) => `${node} ${version}`);
-      expect(asked).toEqual(release === '25.05' || release === '25.11' ? [] : ['n3 26.05', 'n3 24.11']);
+      expect(asked).toEqual(
+        release === '25.05' || release === '25.11' ? [] : ['n3 26.05', 'n3 24.11', 'n3 26.05'],
+      );
     },
   );
 
@@ -310,6 +312,20 @@ describe('a slurmd that does not take the version', () => {
     expect(error.nodes?.find(({ node }) => node === 'n3')).toMatchObject({ outcome: 'unknown' });
     expect(on.slurmds.timesOf('n3')).toBe(0);
     expect(on.slurmds.pings).toHaveLength(2);
+  });
+
+  it('one that took it and could not sign its answer, as its munged was restarted meanwhile: unknown', async () => {
+    await using on = await world({
+      controller: '22.05',
+      steps: [{ ...step, startedIn: '22.05' }],
+      releases: all(nodes, '22.05'),
+    });
+    on.slurmds.set('n3', { kind: 'close' });
+    // Its munged is back between the two questions.
+    on.slurmds.distrustsPings.set('n3', 1);
+    const error = await failureOf(on.client.signalJob(7, 'SIGUSR1', { fanOut: 'direct' }));
+    expect(error.nodes?.find(({ node }) => node === 'n3')).toMatchObject({ outcome: 'unknown' });
+    expect(on.slurmds.timesOf('n3')).toBe(1);
   });
 
   it('one of 26.05 that refuses the credential of an older version: says so, and is not asked again', async () => {

@@ -69,6 +69,8 @@ export class FakeSlurmds {
   readonly releases = new Map<string, Release>();
   /** Slurmds that refuse every credential. */
   readonly distrustful = new Set<string>();
+  /** How many PINGs a slurmd closes upon before it is well again. */
+  readonly distrustsPings = new Map<string, number>();
   /** Nodes that were asked with a PING, and in which version. */
   readonly pings: { readonly node: string; readonly release: Release }[] = [];
   /** Connections by the client itself. */
@@ -131,6 +133,11 @@ export class FakeSlurmds {
     const own = RELEASES.find(({ release }) => release === this.releases.get(node));
     const asked = RELEASES.find(({ release }) => release === frame.release);
     if (frame.messageName === 'REQUEST_PING') this.pings.push({ node, release: frame.release });
+    const illFor = this.distrustsPings.get(node) ?? 0;
+    if (frame.messageName === 'REQUEST_PING' && illFor > 0) {
+      this.distrustsPings.set(node, illFor - 1);
+      return 'closed';
+    }
     if (own !== undefined && asked !== undefined) {
       const isTaken = asked.protocol >= own.oldestAccepted && asked.protocol <= own.protocol;
       if (!isTaken || this.distrustful.has(node)) {
