@@ -510,7 +510,7 @@ export class SlurmClient implements AsyncDisposable {
    *
    * @param message upstream's name, for example `'REQUEST_KILL_JOB'`.
    * @param body the record, field names as upstream's in camel case.
-   * @param options `timeoutMs` defaults to twice MessageTimeout: first contact and the request.
+   * @param options `timeoutMs` defaults to six times MessageTimeout: first contact, the request, and where a step manager has to be asked.
    * @throws SlurmUsageError `SLURMWIRE_UNSAFE_MESSAGE` for what could harm a cluster, SlurmProtocolError for a record that does
    * not fit the message; else as `killJob`, but for SlurmServerError.
    */
@@ -519,7 +519,7 @@ export class SlurmClient implements AsyncDisposable {
     body: MessageInput<N>,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    return this.#run('request', options, REQUEST_OPTIONS, 2, async (context) => {
+    return this.#run('request', options, REQUEST_OPTIONS, 6, async (context) => {
       if (!isMessageName(message)) throw unknownMessage(message);
       const { flags = 0, restrictUid } = options;
       checkUid('restrictUid', restrictUid);

@@ -75,10 +75,17 @@ export interface ControllerCall<N extends MessageName> {
   readonly restrictUid?: number | null;
 }
 
+interface KnownContact {
+  readonly work: SharedWork<Contact>;
+  /** By the link's clock. */
+  readonly at: number;
+  lifetimeMs: number;
+}
+
 interface Learned {
   readonly pacer: Pacer;
   /** Endpoints that have been spoken to, or are being asked. */
-  readonly contacts: Map<string, { readonly work: SharedWork<Contact>; readonly at: number }>;
+  readonly contacts: Map<string, KnownContact>;
   /** What each endpoint spoke when it was last asked: tried first when it is asked again. */
   readonly spoke: Map<string, Release>;
   /** Who was in charge at the last answer: asked first. */
@@ -96,6 +103,8 @@ interface Learned {
  * that there is a newer one to speak. A constant of ours.
  */
 const VERSION_LIFETIME_MS = 600_000;
+/** How long what a controller on standby said is gone by, in milliseconds: less than the pause between two rounds. */
+const STANDBY_LIFETIME_MS = 500;
 /** Between two rounds through all controllers while none is in charge, in milliseconds: libslurm's second, and some jitter. */
 const ROUND_MS = 1_000;
 
@@ -465,10 +474,7 @@ export class ControllerLink {
     if (context.signal.aborted)
       throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
     const known = this.#learned.contacts.get(key);
-    const isOld =
-      this.setup.findsVersion === true &&
-      known !== undefined &&
-      this.#clock.now() - known.at > VERSION_LIFETIME_MS;
+    const isOld = known !== undefined && this.#clock.now() - known.at > known.lifetimeMs;
     const contact = known === undefined || isOld ? this.#ask(key, endpoint) : known.work;
     try {
       return await contact.wait(context);
@@ -502,13 +508,15 @@ export class ControllerLink {
         const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
         spoke.set(key, found.release);
         if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
-        // Who is on standby now may be in charge the next time.
-        if (found.standby !== null) forget();
+        // Who is on standby now may soon be in charge; of many calls that wait for that, one asks.
+        if (found.standby !== null) known.lifetimeMs = STANDBY_LIFETIME_MS;
         return found;
       },
       forget,
     );
-    contacts.set(key, { work: contact, at: this.#clock.now() });
+    const lifetimeMs = findsVersion === true ? VERSION_LIFETIME_MS : Number.POSITIVE_INFINITY;
+    const known: KnownContact = { work: contact, at: this.#clock.now(), lifetimeMs };
+    contacts.set(key, known);
     return contact;
   }
 
@@ -531,8 +539,8 @@ export class ControllerLink {
   }
 
   /**
-   * Another controller may be in charge: where the request may be repeated, one that is silent is given no more than twice MessageTimeout.
-   * Waiting in line is not silence, and not in it. A PING has a limit of its own.
+   * Another controller may be in charge: where the request may be repeated, one that is silent is given no more than twice MessageTimeout. Where it
+   * may not, five times, which is what a call may take where there is one controller; the rest of its time is for take-overs. Waiting in line is not silence, and not in it. A PING has a limit of its own.
    */
   async #inTime(
     request: Request,
@@ -540,10 +548,9 @@ export class ControllerLink {
     send: (own: CallContext) => Promise<Reply>,
   ): Promise<Reply> {
     const { controllers, messageTimeoutMs } = this.setup;
-    if (controllers.length === 1 || !request.repeatable || request.name === 'REQUEST_PING') {
-      return send(context);
-    }
-    const own = new Deadline(2 * messageTimeoutMs, context.signal);
+    if (controllers.length === 1 || request.name === 'REQUEST_PING') return send(context);
+    const limitMs = (request.repeatable ? 2 : 5) * messageTimeoutMs;
+    const own = new Deadline(Math.max(1, Math.min(limitMs, context.remainingMs())), context.signal);
     try {
       return await send(own);
     } finally {

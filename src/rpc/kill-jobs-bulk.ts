@@ -43,7 +43,9 @@ export async function askForAll(
   context: CallContext,
 ): Promise<KillJobsReply> {
   const { SIGKILL } = UNIX_SIGNALS;
-  const repeatable = signal === SIGKILL && options.batch !== true && options.stepsOnly !== true;
+  // By a filter, a repeat could end jobs that were submitted meanwhile.
+  const repeatable =
+    filter.ids !== null && signal === SIGKILL && options.batch !== true && options.stepsOnly !== true;
   const record: MessageInput<typeof RPC> = {
     account: filter.account,
     flags: killFlags(options, link.setup.release) | KILL_FLAGS.KILL_JOBS_VERBOSE.bit,

@@ -126,7 +126,6 @@ describe('one deadline over everything', () => {
     const [ping, ...others] = seen;
     const own = others.filter((_, index) => [0, 2].includes(index));
     expect(seen).toHaveLength(5);
-    expect(new Set(own.map(({ context }) => context.signal)).size).toBe(1);
     expect(own.map(({ context }) => context.signal)).not.toContain(ping?.context.signal);
     // The call began before its first PING: what has passed since then is gone from the budget, and nothing is given back.
     for (const { leftMs, atMs } of own) {
@@ -189,7 +188,7 @@ describe('one deadline over everything', () => {
     expect(connect).toBeGreaterThan(0);
   });
 
-  it('defaults: five, two and one MessageTimeout; the option of the client; that of the call', async () => {
+  it('defaults: five, six and one MessageTimeout; the option of the client; that of the call', async () => {
     await using peer = await ScriptedPeer.listen(
       answering({ REQUEST_KILL_JOB: silence, REQUEST_JOB_INFO_SINGLE: silence }),
     );
@@ -208,7 +207,7 @@ describe('one deadline over everything', () => {
         .ping()
         .then(([ping]) => said(Promise.reject(ping?.error))),
     ]);
-    expect(all).toEqual(['1055', '422', '397', '353', '397', '211']);
+    expect(all).toEqual(['1055', '1266', '397', '353', '397', '211']);
   });
 });
 

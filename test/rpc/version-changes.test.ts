@@ -298,7 +298,7 @@ describe('controllers of different releases, as in a rolling upgrade', () => {
   it('the primary is upgraded while the backup is in charge, and takes over again', async () => {
     await using primary = await VersionedPeer.start('22.05');
     await using backup = await VersionedPeer.start({ release: '22.05', standby: 2027 });
-    const client = finding([primary, backup]);
+    const client = finding([primary, backup], { takeoverMs: 10_000 });
     await client.killJob(1, 'SIGTERM');
     primary.become({ release: '24.11', standby: 2131 });
     backup.become('22.05');
