@@ -6,13 +6,7 @@ import { HEADER_FLAGS } from '../protocol/header.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
 import type { Release } from '../protocol/release.js';
-import {
-  isSlurmError,
-  restate,
-  SlurmAuthError,
-  SlurmConfigError,
-  type SlurmError,
-} from '../protocol/slurm-error.js';
+import { isSlurmError, restate, SlurmAuthError, SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
 import { type Clock, systemClock } from './clock.js';
@@ -21,6 +15,7 @@ import { Deadline } from './deadline.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
+import { type Found, findInCharge, inOrder, type Visit } from './in-charge.js';
 import { type Identity, identityFrom, ownIdentity } from './kill-jobs-identity.js';
 import type { NodeAddress } from './node-addresses.js';
 import { isBackoff, type Pace, Pacer, wasHeldBack } from './pacer.js';
@@ -103,10 +98,8 @@ interface Learned {
  * that there is a newer one to speak. A constant of ours.
  */
 const VERSION_LIFETIME_MS = 600_000;
-/** How long what a controller on standby said is gone by, in milliseconds: less than the pause between two rounds. */
+/** How long what a controller on standby said is gone by, in milliseconds: less than the pause between two rounds (`in-charge.ts`). */
 const STANDBY_LIFETIME_MS = 500;
-/** Between two rounds through all controllers while none is in charge, in milliseconds: libslurm's second, and some jitter. */
-const ROUND_MS = 1_000;
 
 /** What is known of another cluster, whose users, nodes and configuration need not be those of this one. */
 const STRANGERS = {
@@ -338,76 +331,23 @@ export class ControllerLink {
     if (name === 'REQUEST_KILL_JOBS') refuseUnsafe(name, release, body, flags, await this.identity(context));
   }
 
-  /** One controller after the other, and again while a take-over is to be expected. */
-  async #inTurn<T>(
-    repeatable: boolean,
-    context: CallContext,
-    visit: (endpoint: Endpoint) => Promise<{ value: T; isStandby: boolean }>,
-  ): Promise<{ value: T; passedOver: string[]; doubt: SlurmError | null }> {
-    const { takeoverMs = 0, messageTimeoutMs } = this.setup;
-    // A backup that takes over closes its port for a moment. Where none has shown itself, libslurm tries for MessageTimeout.
-    const known = this.#learned.inCharge !== null;
-    const patienceMs = (sawStandby: boolean) =>
-      sawStandby ? takeoverMs : known ? Math.min(takeoverMs, messageTimeoutMs) : 0;
-    const startedAt = this.#clock.now();
-    const passedOver = new Set<string>();
-    let doubt: SlurmError | null = null;
-    let sawStandby = false;
-    for (;;) {
-      let last: { value: T } | { error: unknown } | null = null;
-      for (const endpoint of this.#order()) {
-        try {
-          const { value, isStandby } = await visit(endpoint);
-          if (!isStandby) {
-            this.#learned.inCharge = showEndpoint(endpoint);
-            return { value, passedOver: [...passedOver], doubt };
-          }
-          sawStandby = true;
-          last = { value };
-          passedOver.add(`${showEndpoint(endpoint)} is on standby`);
-        } catch (error) {
-          const isDoubtful = isSlurmError(error) && error.outcome === 'unknown' && repeatable;
-          if (context.signal.aborted || !isSlurmError(error) || !(isUnreached(error) || isDoubtful)) {
-            throw withPassedOver(doubt ?? error, [...passedOver]);
-          }
-          if (isDoubtful) doubt = error;
-          last = { error };
-          passedOver.add(error.summary);
-        }
-      }
-      const waited = this.#clock.now() - startedAt;
-      const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
-      const isLate = waited + pauseMs > patienceMs(sawStandby) || context.remainingMs() <= pauseMs;
-      if (this.setup.controllers.length === 1 || isLate) {
-        return this.#giveUp(last, [...passedOver], doubt);
-      }
-      try {
-        await this.#clock.sleep(pauseMs, context.signal);
-      } catch {
-        return this.#giveUp(last, [...passedOver], doubt);
-      }
-    }
-  }
-
-  /** The answer of the last controller, whatever it is: that none is in charge, or why it could not be asked. */
-  #giveUp<T>(
-    last: { value: T } | { error: unknown } | null,
-    passedOver: string[],
-    doubt: SlurmError | null,
-  ): { value: T; passedOver: string[]; doubt: SlurmError | null } {
-    if (last === null) throw new TypeError('a link without controllers');
-    const before = passedOver.slice(0, -1);
-    if ('value' in last) return { value: last.value, passedOver: before, doubt };
-    // That the last one could not be reached does not undo what an earlier one may have done.
-    throw withPassedOver(doubt ?? last.error, doubt === null ? before : passedOver);
-  }
-
-  /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */
-  #order(): readonly Endpoint[] {
-    const { controllers } = this.setup;
+  /** The controller in charge, beginning with the one that was last; and again while a take-over is to be expected. */
+  #inTurn<T>(repeatable: boolean, context: CallContext, visit: Visit<T>): Promise<Found<T>> {
+    const { controllers, takeoverMs = 0, messageTimeoutMs } = this.setup;
     const { inCharge } = this.#learned;
-    const first = controllers.filter((one) => showEndpoint(one) === inCharge);
-    return [...first, ...controllers.filter((one) => !first.includes(one))];
+    return findInCharge({
+      controllers: () => inOrder(controllers, this.#learned.inCharge),
+      found: (endpoint) => {
+        this.#learned.inCharge = showEndpoint(endpoint);
+      },
+      // A backup that takes over closes its port for a moment. Where none has shown itself, libslurm tries for MessageTimeout.
+      patienceMs: (sawStandby) =>
+        sawStandby ? takeoverMs : inCharge === null ? 0 : Math.min(takeoverMs, messageTimeoutMs),
+      clock: this.#clock,
+      repeatable,
+      context,
+      visit,
+    });
   }
 
   async #callOne<N extends MessageName>(
@@ -548,9 +488,11 @@ export class ControllerLink {
     send: (own: CallContext) => Promise<Reply>,
   ): Promise<Reply> {
     const { controllers, messageTimeoutMs } = this.setup;
-    if (controllers.length === 1 || request.name === 'REQUEST_PING') return send(context);
     const limitMs = (request.repeatable ? 2 : 5) * messageTimeoutMs;
-    const own = new Deadline(Math.max(1, Math.min(limitMs, context.remainingMs())), context.signal);
+    const isAlone = controllers.length === 1 || request.name === 'REQUEST_PING';
+    // A limit that the call's own time is within would only take its place.
+    if (isAlone || limitMs >= context.remainingMs()) return send(context);
+    const own = new Deadline(limitMs, context.signal);
     try {
       return await send(own);
     } finally {
@@ -572,27 +514,3 @@ function notSent(thrown: unknown, rpc: MessageName): unknown {
     cause: thrown,
   });
 }
-
-/** The trouble with the last controller, and why those before it were passed over. */
-function withPassedOver(error: unknown, passedOver: readonly string[]): unknown {
-  if (!isSlurmError(error) || passedOver.length === 0) return error;
-  return restate(error, `${error.summary} ${showPassedOver(passedOver)}`, {});
-}
-
-/** A sentence about the controllers tried before the one that an error is about. */
-export function showPassedOver(passedOver: readonly string[]): string {
-  return passedOver.length === 0 ? '' : `Passed over before: ${passedOver.join('; ')}.`;
-}
-
-/** Nothing of the request has left: the network was in the way, or the peer was silent or stopped during the first contact. */
-function isUnreached({ outcome, phase, name, code }: SlurmError): boolean {
-  if (outcome !== 'not-sent') return false;
-  if (phase === 'wait' && CUT_OFF.has(code)) return true;
-  return phase === 'connect' || (name === 'SlurmTimeoutError' && (phase === 'wait' || phase === 'send'));
-}
-
-/** Said of a first contact only where a refused credential and the version have been ruled out. */
-const CUT_OFF: ReadonlySet<string> = new Set([
-  'SLURM_PROTOCOL_SOCKET_ZERO_BYTES_SENT',
-  'SLURM_COMMUNICATIONS_RECEIVE_ERROR',
-]);

@@ -21,7 +21,8 @@ import {
 import { NO_STEP_ID } from '../protocol/step-id.js';
 import { type Answered, sluidTooOld, UNCERTAIN, verdict } from './answer.js';
 import { checkBoolean } from './check-options.js';
-import { type ControllerLink, showPassedOver } from './controller-link.js';
+import type { ControllerLink } from './controller-link.js';
+import { showPassedOver } from './in-charge.js';
 import {
   checkNotifyText,
   type JobControlOptions,

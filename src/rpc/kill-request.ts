@@ -11,7 +11,8 @@ import { isSlurmError, showValue } from '../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalName } from '../protocol/unix-signal.js';
 import { isComponent } from './aim.js';
 import { type Answered, UNCERTAIN, verdict } from './answer.js';
-import { type ControllerLink, showPassedOver } from './controller-link.js';
+import type { ControllerLink } from './controller-link.js';
+import { showPassedOver } from './in-charge.js';
 import { jobRecords } from './job-lookup.js';
 import { type KillTarget, refusalCertainty } from './refusal.js';
 
