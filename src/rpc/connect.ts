@@ -43,7 +43,10 @@ export interface ConnectOptions {
   readonly slurmUser?: number | undefined;
   /** Uid that slurmds run as, where slurm.conf names a user this host does not know. Default: slurm.conf's SlurmdUser, else root. */
   readonly slurmdUser?: number | undefined;
-  /** The whole budget of one call in milliseconds. Default: see each verb. */
+  /**
+   * The whole budget of one call in milliseconds. Default: see each verb; where there are several controllers, twice SlurmctldTimeout and one
+   * MessageTimeout more than that (250 s with Slurm's defaults), in which a backup can take over.
+   */
   readonly timeoutMs?: number | undefined;
   /** Largest reply accepted, in bytes. Default 128 MiB; Slurm's own limit is 1 GiB. */
   readonly maxReplyBytes?: number | undefined;
