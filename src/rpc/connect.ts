@@ -24,7 +24,7 @@ export interface ConnectOptions {
   /** Path of a slurm.conf, or one already read (`loadSlurmConfig()`). Default: found as Slurm's own tools find it. */
   readonly conf?: string | SlurmConfig | undefined;
   /** Controllers in order, `'host'` or `'host:port'` (default port 6817). Without `conf`, no slurm.conf is looked for at all, and the
-   * controller is asked once, before the first kill, whether there can be scrontab jobs and what a signal to a het component reaches. */
+   * controller is asked, before the first kill, whether there can be scrontab jobs and what a signal to a het component reaches. */
   readonly controllers?: readonly string[] | undefined;
   /** Where a node's slurmd listens, for those that neither slurm.conf nor the controller places rightly. */
   readonly nodeAddress?: NodeAddress | undefined;

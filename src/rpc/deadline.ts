@@ -6,6 +6,9 @@ import { badOption, checkSignal } from './check-options.js';
 /** Longest time a timer of Node can take, in milliseconds (about 24.8 days). */
 const MAX_TIMEOUT_MS = 0x7fffffff;
 
+/** Reasons that deadlines gave their signals. A caller's own signal may have any reason, also an error of this library. */
+const REASONS = new WeakSet<object>();
+
 /**
  * The one time limit of a call, which reaches everything the call does. Fires its signal when the time is up or when the
  * caller's own signal fires. Must be disposed of, or its timer lives on.
@@ -27,7 +30,7 @@ export class Deadline implements CallContext {
     checkSignal(caller);
     this.timeoutMs = timeoutMs;
     this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = setTimeout(() => this.#controller.abort(timedOut(timeoutMs)), timeoutMs);
+    this.#timer = setTimeout(() => this.#end(timedOut(timeoutMs)), timeoutMs);
     if (caller !== undefined) this.#follow(caller);
   }
 
@@ -45,13 +48,20 @@ export class Deadline implements CallContext {
   }
 
   #follow(caller: AbortSignal): void {
-    // Within another call's time limit: how that ended is how this ends.
-    const reason = () =>
-      caller.reason instanceof SlurmTimeoutError ? caller.reason : abortedByCaller(caller.reason);
-    const abort = () => this.#controller.abort(reason());
+    // Within another time limit of ours: how that ended is how this ends.
+    const abort = () => this.#end(isOurs(caller.reason) ? caller.reason : abortedByCaller(caller.reason));
     if (caller.aborted) abort();
     else this.#forgetCaller = onAbort(caller, abort);
   }
+
+  #end(reason: SlurmTimeoutError): void {
+    REASONS.add(reason);
+    this.#controller.abort(reason);
+  }
+}
+
+function isOurs(reason: unknown): reason is SlurmTimeoutError {
+  return typeof reason === 'object' && reason !== null && REASONS.has(reason);
 }
 
 function timedOut(timeoutMs: number): SlurmTimeoutError {

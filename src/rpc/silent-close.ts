@@ -72,7 +72,7 @@ export async function judgeClose(
     'it stopped while it worked on it, and was started again',
     'it made no answer, or could not sign it',
   ];
-  const evidence = `Asked right afterwards, ${error.peer} answers in protocol ${release} and takes the credential, so it is neither of these.${daemon}`;
+  const evidence = `Asked right afterwards, ${error.peer} answers in protocol ${release} and takes the credential: it was neither the version nor the credential.${daemon}`;
   return { error: withEvidence(error, evidence, suspects), isVersion: false };
 }
 

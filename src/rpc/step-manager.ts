@@ -10,7 +10,7 @@ import { errorNumber } from '../protocol/error-meaning.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';
-import { isAtLeast, type Release, releaseNamed } from '../protocol/release.js';
+import { isAtLeast, type Release } from '../protocol/release.js';
 import { serverError } from '../protocol/server-error.js';
 import { isSlurmError, restate, SlurmServerError, showValue } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
@@ -22,6 +22,7 @@ import { asLookup, lookUp } from './job-lookup.js';
 import { nodeAddresses } from './node-addresses.js';
 import type { Reply } from './reply.js';
 import { mayBeVersions } from './silent-close.js';
+import { newestOf } from './version-choice.js';
 
 /** Exchanges that asking a step manager may take: where the node is, the question, its version, the question in that one. */
 export const STEP_MANAGER_EXCHANGES = 4;
@@ -120,7 +121,7 @@ async function versionOf(link: ControllerLink, node: string, context: CallContex
   const reply = await lookUp(link, { name: 'REQUEST_NODE_INFO_SINGLE', record, repeatable: true }, context);
   if (reply.name !== 'RESPONSE_NODE_INFO') return null;
   const found = reply.record.nodes.find(({ name }) => name === node);
-  return releaseNamed(/^\d{2}\.\d{2}/.exec(found?.version ?? '')?.[0]);
+  return newestOf(found?.version ?? null);
 }
 
 /** A step manager that sends on to yet another one: there is no such thing, and nobody is asked a third time. */

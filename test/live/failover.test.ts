@@ -81,24 +81,16 @@ describe.each(['20.11', '22.05', '24.11', '26.05'])('%s', (release) => {
         `${release}: SIGKILL ${count(ends.map(({ outcome }) => outcome))}; SIGUSR1 ${count(signals.map(({ outcome }) => outcome))}; ` +
           `${byPrimary} answered by the primary, ${byBackup} by the backup, in ${seconds} s`,
       );
-      console.log(
-        count(
-          kills.flatMap(({ told }) =>
-            told.error
-              ? [`${told.error.code} ${told.error.outcome} ${told.error.message.slice(0, 300)}\n`]
-              : [],
-          ),
-        ),
-      );
       for (const { outcome, told } of kills) {
         expect(['accepted', 'refused', 'not-sent', 'unknown'], told.error?.message).toContain(outcome);
       }
       expect(byBackup).toBeGreaterThan(0);
 
-      // SIGKILL of whole jobs is repeated, so none of them is left in doubt once the backup has taken over.
+      // What the primary took it may not have saved: then its backup has the job pending again, and nothing else can have become of it.
       let forgotten = 0;
       for (const { id, told, outcome } of ends) {
         const state = await cluster.jobState(id);
+        expect(['PENDING', 'CANCELLED'], `job ${id}`).toContain(state);
         if (outcome === 'accepted' && told.value.peer !== primary)
           expect([id, state]).toEqual([id, 'CANCELLED']);
         if (outcome === 'accepted' && told.value.peer === primary && state === 'PENDING') forgotten += 1;

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CallContext } from '../../src/protocol/index.js';
+import { SlurmTimeoutError } from '../../src/protocol/slurm-error.js';
 import { Deadline } from '../../src/rpc/deadline.js';
 import { FakeAuth } from './support/fake-auth.js';
 import { leavesNothing, noStrayTrouble } from './support/leaks.js';
@@ -311,5 +312,28 @@ describe('50 calls on one AbortSignal', () => {
     }
     await peer.allLeft();
     expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('a reason', () => {
+  it('of an outer deadline is that of the inner one', () => {
+    vi.useFakeTimers();
+    const outer = new Deadline(10);
+    const inner = new Deadline(1_000, outer.signal);
+    vi.advanceTimersByTime(10);
+    expect(inner.signal.reason).toBe(outer.signal.reason);
+    expect(inner.signal.reason).toMatchObject({ name: 'SlurmTimeoutError' });
+    for (const one of [inner, outer]) one.dispose();
+  });
+
+  it('of another call, given by the caller, is no time-out of this one', () => {
+    // As an application does that ends what depends on a call that failed.
+    const code = 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT';
+    const other = new SlurmTimeoutError('another call', { code, errno: 'ETIMEDOUT', outcome: 'unknown' });
+    const abort = new AbortController();
+    const deadline = new Deadline(60_000, abort.signal);
+    abort.abort(other);
+    expect(deadline.signal.reason).toMatchObject({ code: 'SLURMWIRE_ABORTED', cause: other });
+    deadline.dispose();
   });
 });

@@ -53,5 +53,6 @@ function cellOf(proofs: readonly Proof[], verb: string, release: Release): strin
   const isLive = own.some(({ daemon, isFound }) => daemon === release && isFound);
   const others = new Set(own.filter(({ daemon }) => daemon !== release).map(({ daemon }) => daemon));
   const cells = [...(isLive ? ['**live**'] : []), ...[...others].sort()];
-  return cells.length === 0 ? 'bytes' : cells.join(', ');
+  if (cells.length > 0) return cells.join(', ');
+  return proofs.some((proof) => proof.protocol === release) ? 'not proved' : 'bytes';
 }
