@@ -13,8 +13,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   auth: ['protocol'],
   config: ['protocol'],
   rpc: ['protocol', 'replay', 'auth', 'config'],
-  cli: ['protocol', 'replay', 'auth', 'config', 'rpc'],
   testing: ['protocol', 'replay', 'auth', 'config', 'rpc'],
+  cli: ['protocol', 'replay', 'auth', 'config', 'rpc', 'testing'],
 };
 
 /** Packages the pure layer may use: pure themselves. */
