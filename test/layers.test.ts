@@ -81,7 +81,7 @@ describe('the checker', () => {
     ['config/a.ts', "export { b } from '../rpc/b.js';", '../rpc/b.js'],
     ['rpc/a.ts', "import { b } from '../cli/b.js';", '../cli/b.js'],
     ['rpc/a.ts', "import { b } from '../testing/b.js';", '../testing/b.js'],
-    ['testing/a.ts', "import { b } from '../cli/index.js';", '../testing/index.js'],
+    ['testing/a.ts', "import { b } from '../cli/index.js';", '../cli/index.js'],
     ['testing/a.ts', "import { b } from '../index.js';", '../index.js'],
     ['rpc/a.ts', "import type { B } from '../index.js';", '../index.js'],
     ['new/a.ts', "import { b } from '../protocol/index.js';", '../protocol/index.js'],
