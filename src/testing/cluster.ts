@@ -18,6 +18,9 @@ import { RecordExecutor } from './model/record-executor.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
 import { type SignalSeen, World } from './model/world.js';
+import { ProcessExecutor } from './processes/process-executor.js';
+import { installSrun } from './processes/srun-program.js';
+import { StepServer } from './processes/step-server.js';
 import { type ClusterOptions, settingsOf } from './settings.js';
 import { slurmConfOf } from './slurm-conf-text.js';
 import { NodeDaemon } from './slurmd/node-daemon.js';
@@ -58,6 +61,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly #credentials: CredentialStore;
   readonly #controllers: readonly Slurmctld[];
   readonly #takeOver: TakeOver;
+  readonly #steps: StepServer;
   readonly #nodes: ReadonlyMap<string, NodeDaemon>;
   readonly #ownsDirectory: boolean;
   #isDown: Promise<void> | null = null;
@@ -70,6 +74,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#credentials = parts.credentials;
     this.#controllers = parts.controllers;
     this.#takeOver = parts.takeOver;
+    this.#steps = parts.steps;
     this.#nodes = parts.nodes;
     this.#ownsDirectory = parts.ownsDirectory;
     this.directory = parts.directory;
@@ -271,6 +276,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     await Promise.all(servers.map((server) => server.stop()));
     await this.#life.close();
+    await this.#steps.stop();
     if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -282,6 +288,7 @@ interface ClusterParts {
   readonly credentials: CredentialStore;
   readonly controllers: readonly Slurmctld[];
   readonly takeOver: TakeOver;
+  readonly steps: StepServer;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
   readonly directory: string;
   readonly ownsDirectory: boolean;
@@ -309,8 +316,19 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     },
   };
   const credentials = new CredentialStore();
-  const executor = new RecordExecutor();
+  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
+  const binDirectory = join(directory, 'bin');
+  const executor =
+    settings.jobs === 'records'
+      ? new RecordExecutor()
+      : new ProcessExecutor({
+          slurmConf: join(directory, 'slurm.conf'),
+          spoolDirectory: join(directory, 'spool'),
+          binDirectory,
+          stepsOf: (job) => steps.environmentOf(job),
+        });
   const life = new Life(world, executor);
+  const steps = new StepServer(life, join(directory, 'steps.socket'));
   const nodes = new Map<string, NodeDaemon>();
   for (const node of world.nodes.values()) {
     nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));
@@ -318,10 +336,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
   const setup = { world, life, nodes, credentials };
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
   const takeOver = new TakeOver(world, controllers);
-  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
   world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
   const cluster = new EmbeddedCluster({
     takeOver,
+    steps,
     world,
     life,
     faults,
@@ -336,6 +354,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
   });
   try {
     await makeDirectory(cluster.workDirectory);
+    if (settings.jobs === 'processes') await Promise.all([installSrun(binDirectory), steps.start()]);
     await startControllers(controllers);
     await Promise.all([...nodes.values()].map(({ server }) => server.start()));
     for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
