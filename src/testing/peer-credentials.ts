@@ -8,6 +8,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ANY_ID } from '../auth/munge-wire.js';
 
 /** Who connected, as the kernel knows it, with the identity it had then; null when the kernel does not say. */
 export type PeerLookup = (socket: Socket) => { readonly uid: number; readonly gid: number } | null;
@@ -59,7 +60,8 @@ async function bindLookup(option: number): Promise<PeerLookup | null> {
     const length = Uint32Array.of(ucred.byteLength);
     if (getsockopt(fd, LEVEL, option, ucred, length) !== 0 || length[0] !== ucred.byteLength) return null;
     const [, uid = 0, gid = 0] = ucred;
-    return { uid, gid };
+    // Of a socket without a known peer.
+    return uid === ANY_ID ? null : { uid, gid };
   };
 }
 
