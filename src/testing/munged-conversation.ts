@@ -65,7 +65,14 @@ export function converse(socket: Socket, rules: ConversationRules): void {
     letGo();
     clearTimeout(timer);
     timer = undefined;
-    const answer = rules.answer(request);
+    let answer: ReturnType<ConversationRules['answer']>;
+    try {
+      answer = rules.answer(request);
+    } catch (error) {
+      // A callback of the embedder's has failed, which is not to be hidden; the client must not wait for it.
+      socket.destroy();
+      throw error;
+    }
     if (answer === 'hang') return;
     if (answer === 'close') {
       socket.destroy();
