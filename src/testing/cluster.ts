@@ -7,6 +7,7 @@ import type { Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from '../rpc/check-options.js';
 import { Slurmctld } from './controller/slurmctld.js';
+import { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
 import { CredentialStore } from './credentials.js';
 import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
@@ -56,6 +57,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly #faults: FaultList;
   readonly #credentials: CredentialStore;
   readonly #controllers: readonly Slurmctld[];
+  readonly #takeOver: TakeOver;
   readonly #nodes: ReadonlyMap<string, NodeDaemon>;
   readonly #ownsDirectory: boolean;
   #isDown: Promise<void> | null = null;
@@ -67,6 +69,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#faults = parts.faults;
     this.#credentials = parts.credentials;
     this.#controllers = parts.controllers;
+    this.#takeOver = parts.takeOver;
     this.#nodes = parts.nodes;
     this.#ownsDirectory = parts.ownsDirectory;
     this.directory = parts.directory;
@@ -119,7 +122,10 @@ export class EmbeddedCluster implements AsyncDisposable {
       get isUp() {
         return server.isUp;
       },
-      start: (options) => server.start(options),
+      start: async (options) => {
+        await server.start(options);
+        if (found instanceof Slurmctld && found.isInCharge) this.#takeOver.now(found);
+      },
       stop: () => server.stop(),
       kill: () => server.stop('reset'),
       pause: () => server.pause(),
@@ -229,6 +235,22 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#faults.add(match, fault);
   }
 
+  /**
+   * Puts a controller in charge at once, without the wait for SlurmctldTimeout.
+   *
+   * @throws RangeError where there is no such controller.
+   */
+  takeOver(name: string): void {
+    const controller = this.#controllers.find((one) => one.name === name);
+    if (controller === undefined) throw new RangeError(`the cluster has no controller ${name}`);
+    this.#takeOver.now(controller);
+  }
+
+  /** Name of the controller in charge; `null` while none that is answers. */
+  get inCharge(): string | null {
+    return this.#controllers.find(({ isInCharge, server }) => isInCharge && server.isAnswering)?.name ?? null;
+  }
+
   /** Takes back all faults. */
   clearFaults(): void {
     this.#faults.clear();
@@ -245,6 +267,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     await Promise.all(servers.map((server) => server.stop()));
     await this.#life.close();
@@ -258,6 +281,7 @@ interface ClusterParts {
   readonly faults: FaultList;
   readonly credentials: CredentialStore;
   readonly controllers: readonly Slurmctld[];
+  readonly takeOver: TakeOver;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
   readonly directory: string;
   readonly ownsDirectory: boolean;
@@ -279,19 +303,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     faults,
     messageTimeoutMs: Number(settings.parameters.MessageTimeout ?? 10) * 1000,
     seen: (request) => listener(request),
+    turned: (name) => {
+      if (nodes.has(name)) life.retellNodes();
+      else takeOver.look();
+    },
   };
   const credentials = new CredentialStore();
   const executor = new RecordExecutor();
   const life = new Life(world, executor);
   const nodes = new Map<string, NodeDaemon>();
   for (const node of world.nodes.values()) {
-    nodes.set(node.name, new NodeDaemon(node, host, { world, executor, nodes, credentials }));
+    nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));
   }
   const setup = { world, life, nodes, credentials };
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
+  const takeOver = new TakeOver(world, controllers);
   const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
   world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
   const cluster = new EmbeddedCluster({
+    takeOver,
     world,
     life,
     faults,
