@@ -1,7 +1,8 @@
 /**
  * Records the conversations of fixtures/RELEASE anew from live clusters: Slurm's own commands and its library through recording
  * proxies, and slurmwire's calls through its recorder. Run it as `npm run record-fixtures`, `-- 24.11` for one release, `-- --calls` for
- * slurmwire's own calls alone; look at the difference before you commit it.
+ * slurmwire's own calls alone; look at the difference before you commit it. `-- --partitions` records answers about partitions and
+ * reservations for fixtures/golden, and nothing else.
  */
 
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -13,6 +14,7 @@ import { defaultRelease, type LabCluster, prepare, releaseNames, up } from './cl
 import { LibslurmPeer, libslurmPeerPackages } from './libslurm-peer.js';
 import { ensurePackages, installedVersions } from './packages.js';
 import { recordCalls } from './record-calls.js';
+import { recordPartitions } from './record-partitions.js';
 import { alices, SLEEP, since, stepsJob } from './recorded-jobs.js';
 import { Recording } from './recording.js';
 import { findRelease } from './releases.js';
@@ -24,24 +26,34 @@ const BATCH_STEP = 0xfffffffb;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { calls: { type: 'boolean', default: false } },
+    options: {
+      calls: { type: 'boolean', default: false },
+      partitions: { type: 'boolean', default: false },
+    },
     allowPositionals: true,
   });
   const machine = { ...findRelease(defaultRelease), packages: libslurmPeerPackages };
-  if (!values.calls) await ensurePackages(machine, { install: true, log: console.log });
-  for (const release of positionals.length > 0 ? positionals : releaseNames)
-    await record(release, values.calls);
+  if (!values.calls && !values.partitions) await ensurePackages(machine, { install: true, log: console.log });
+  for (const release of positionals.length > 0 ? positionals : releaseNames) await record(release, values);
 }
 
-async function record(release: string, isCallsOnly: boolean): Promise<void> {
+async function record(
+  release: string,
+  { calls, partitions }: { readonly calls: boolean; readonly partitions: boolean },
+): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'swl-'));
   await chmod(directory, 0o755);
   const cluster = await up({ release, nodes: 2, directory: join(directory, 'c'), log: console.log });
   try {
+    if (partitions) {
+      // 20.11.7+really20.11.4-2+deb11u1 is Slurm 20.11.4.
+      const version = /(\d+\.\d+\.\d+)-/.exec(await debianVersion(release))?.[1] ?? release;
+      return await recordPartitions(cluster, version, join(checkout, 'fixtures/golden'));
+    }
     const target = join(checkout, 'fixtures', release);
     await mkdir(target, { recursive: true });
-    const recording = new Recording(cluster, await packageVersion(release), target);
-    if (!isCallsOnly) await recordPeers(cluster, recording);
+    const recording = new Recording(cluster, `${release} (Debian ${await debianVersion(release)})`, target);
+    if (!calls) await recordPeers(cluster, recording);
     await recordCalls(cluster, recording);
   } finally {
     await cluster.down();
@@ -162,13 +174,14 @@ async function recordKills(cluster: LabCluster, recording: Recording, peer: Libs
   );
 }
 
-async function packageVersion(release: string): Promise<string> {
+/** The version of the daemons' package. */
+async function debianVersion(release: string): Promise<string> {
   const root = await prepare({ release });
   const versions = await installedVersions(
     [{ name: 'slurmctld', versionPrefix: '' }],
     root === '/' ? '' : root,
   );
-  return `${release} (Debian ${versions.get('slurmctld')})`;
+  return versions.get('slurmctld') ?? '';
 }
 
 await main();
