@@ -1,0 +1,224 @@
+/** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Authenticator } from '../protocol/authenticator.js';
+import type { Release } from '../protocol/release.js';
+import type { Endpoint } from '../protocol/transport.js';
+import { badOption } from '../rpc/check-options.js';
+import { Slurmctld } from './controller/slurmctld.js';
+import { authenticatorOf } from './credential-authenticator.js';
+import { CredentialStore } from './credentials.js';
+import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
+import { Life } from './model/life.js';
+import { RecordExecutor } from './model/record-executor.js';
+import { World } from './model/world.js';
+import { type ClusterOptions, settingsOf } from './settings.js';
+import { slurmConfOf } from './slurm-conf-text.js';
+import { NodeDaemon } from './slurmd/node-daemon.js';
+import type { RequestSeen, WireHost } from './wire-server.js';
+
+/** Requests that the log keeps; older ones go. */
+const MAX_REQUESTS = 100_000;
+
+/** A daemon of the cluster, to be stopped and started. */
+export interface EmbeddedDaemon {
+  /** `slurmctld`, `slurmctld2` …, or the name of a node. */
+  readonly name: string;
+  readonly release: Release;
+  readonly endpoint: Endpoint;
+  readonly isUp: boolean;
+  /** Listens again, perhaps as another release. */
+  start(options?: { readonly release?: Release }): Promise<void>;
+  /** Ends as by SIGTERM: connections are closed. */
+  stop(): Promise<void>;
+  /** Ends as by SIGKILL: connections are reset. */
+  kill(): Promise<void>;
+  /** As by SIGSTOP: connections are taken, nothing is read. */
+  pause(): void;
+  resume(): void;
+}
+
+export class EmbeddedCluster implements AsyncDisposable {
+  /** Path of its slurm.conf, for `connect({ conf })` and for Slurm's own tools (`SLURM_CONF`). */
+  readonly slurmConf: string;
+  readonly directory: string;
+  /** The most recent requests, at most 100,000. */
+  readonly requests: RequestSeen[] = [];
+  readonly #world: World;
+  readonly #life: Life;
+  readonly #faults: FaultList;
+  readonly #credentials: CredentialStore;
+  readonly #controllers: readonly Slurmctld[];
+  readonly #nodes: ReadonlyMap<string, NodeDaemon>;
+  readonly #ownsDirectory: boolean;
+  #isDown: Promise<void> | null = null;
+
+  /** @internal See {@link startCluster}. */
+  constructor(parts: ClusterParts) {
+    this.#world = parts.world;
+    this.#life = parts.life;
+    this.#faults = parts.faults;
+    this.#credentials = parts.credentials;
+    this.#controllers = parts.controllers;
+    this.#nodes = parts.nodes;
+    this.#ownsDirectory = parts.ownsDirectory;
+    this.directory = parts.directory;
+    this.slurmConf = join(parts.directory, 'slurm.conf');
+    parts.onRequest((request) => {
+      this.requests.push(request);
+      if (this.requests.length > MAX_REQUESTS) this.requests.splice(0, MAX_REQUESTS / 10);
+    });
+  }
+
+  get release(): Release {
+    return this.#world.release;
+  }
+
+  /**
+   * Options for `connect()`, to be a user of the cluster.
+   *
+   * @param user a name, or a uid that need not be anybody's. Default: the user of this process.
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for a name that no user of the cluster has.
+   */
+  options(user: string | number = process.getuid?.() ?? 0): { conf: string; auth: Authenticator } {
+    const { users } = this.#world;
+    const found = typeof user === 'number' ? users.numbered(user) : users.named(user);
+    if (found === null)
+      throw badOption('user', user, `is none of ${users.all.map(({ name }) => name).join(', ')}`);
+    return { conf: this.slurmConf, auth: authenticatorOf(this.#credentials, found) };
+  }
+
+  /** All daemons: controllers first, then the slurmds in the order of nodes. */
+  get daemons(): EmbeddedDaemon[] {
+    return [...this.#controllers.map(({ name }) => name), ...this.#nodes.keys()].map((name) =>
+      this.daemon(name),
+    );
+  }
+
+  /**
+   * One daemon by name.
+   *
+   * @throws RangeError where there is none of that name.
+   */
+  daemon(name: string): EmbeddedDaemon {
+    const found = this.#controllers.find((one) => one.name === name) ?? this.#nodes.get(name);
+    if (found === undefined) throw new RangeError(`the cluster has no daemon ${name}`);
+    const { server } = found;
+    return {
+      name,
+      get release() {
+        return server.release;
+      },
+      get endpoint() {
+        return server.endpoint;
+      },
+      get isUp() {
+        return server.isUp;
+      },
+      start: (options) => server.start(options),
+      stop: () => server.stop(),
+      kill: () => server.stop('reset'),
+      pause: () => server.pause(),
+      resume: () => server.resume(),
+    };
+  }
+
+  /** Orders trouble: the next requests that fit meet it. */
+  fault(match: FaultMatch, fault: Fault): FaultHandle {
+    return this.#faults.add(match, fault);
+  }
+
+  /** Takes back all faults. */
+  clearFaults(): void {
+    this.#faults.clear();
+  }
+
+  /** Ends everything: jobs, daemons, sockets, and the directory if the cluster made it. Any number of times. */
+  down(): Promise<void> {
+    this.#isDown ??= this.#end();
+    return this.#isDown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.down();
+  }
+
+  async #end(): Promise<void> {
+    const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
+    await Promise.all(servers.map((server) => server.stop()));
+    await this.#life.executor.close();
+    if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+interface ClusterParts {
+  readonly world: World;
+  readonly life: Life;
+  readonly faults: FaultList;
+  readonly credentials: CredentialStore;
+  readonly controllers: readonly Slurmctld[];
+  readonly nodes: ReadonlyMap<string, NodeDaemon>;
+  readonly directory: string;
+  readonly ownsDirectory: boolean;
+  onRequest(listener: (request: RequestSeen) => void): void;
+}
+
+/**
+ * Starts an embedded cluster: slurmctld, slurmds and munged in this process, on ports of 127.0.0.1 that the system chooses. Needs neither
+ * root nor Slurm nor MUNGE.
+ *
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for an option that cannot be, before anything is started.
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<EmbeddedCluster> {
+  const settings = settingsOf(options);
+  const world = new World(settings);
+  const faults = new FaultList();
+  let listener: (request: RequestSeen) => void = () => {};
+  const host: WireHost = {
+    faults,
+    messageTimeoutMs: Number(settings.parameters.MessageTimeout ?? 10) * 1000,
+    seen: (request) => listener(request),
+  };
+  const credentials = new CredentialStore();
+  const executor = new RecordExecutor();
+  const life = new Life(world, executor);
+  const nodes = new Map<string, NodeDaemon>();
+  for (const node of world.nodes.values()) {
+    nodes.set(node.name, new NodeDaemon(node, host, { world, executor, nodes, credentials }));
+  }
+  const setup = { world, life, nodes, credentials };
+  const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
+  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
+  const cluster = new EmbeddedCluster({
+    world,
+    life,
+    faults,
+    credentials,
+    controllers,
+    nodes,
+    directory,
+    ownsDirectory: settings.directory === null,
+    onRequest: (given) => {
+      listener = given;
+    },
+  });
+  try {
+    await startControllers(controllers);
+    await Promise.all([...nodes.values()].map(({ server }) => server.start()));
+    for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
+    const endpoints = controllers.map(({ server }) => server.endpoint);
+    await writeFile(cluster.slurmConf, slurmConfOf(world, endpoints, directory));
+    return cluster;
+  } catch (error) {
+    await cluster.down();
+    throw error;
+  }
+}
+
+/** On one port, each on its own address. */
+async function startControllers([primary, ...backups]: readonly Slurmctld[]): Promise<void> {
+  await primary?.server.start();
+  const port = primary?.server.endpoint.port ?? 0;
+  await Promise.all(backups.map(({ server }) => server.start({ port })));
+}
