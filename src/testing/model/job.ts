@@ -6,10 +6,10 @@ import type { ClusterUser } from './user.js';
 export interface ArrayPlace {
   /** The number all records of the array share. */
   readonly jobId: number;
-  /** `null`: the meta record. */
-  readonly taskId: number | null;
+  /** `null`: the meta record. The last of its tasks that has no record of its own takes the meta record over, and its number. */
+  taskId: number | null;
   /** Meta record: the tasks without a record of their own, ascending. */
-  readonly waiting: Set<number>;
+  waiting: Set<number>;
   /** `%N`: how many may run at a time; 0 for no limit. */
   readonly limit: number;
 }
@@ -58,6 +58,10 @@ export interface Job {
   adminComment: string | null;
   /** Release of the controller that started it. */
   startedIn: Release | null;
+  /** Number its next step gets. */
+  nextStepId: number;
+  /** What becomes of it when its processes are gone: it ends, or it goes back into the queue (held, with 0x800; shown as a special exit, with 0x1000). */
+  requeueFlags: number | null;
 }
 
 /** What a job is asked to be: the arguments of a submission, all settled. */
@@ -94,7 +98,13 @@ export interface JobSpec {
   readonly mailUser: string | null;
   readonly standardOutput: string | null;
   readonly standardError: string | null;
-  /** `jobs: 'records'`: signals its processes do not end by, though their default is to end. SIGKILL is not among them. */
+  /** `jobs: 'records'`: steps it has from its start on. */
+  readonly steps: readonly {
+    readonly nodes?: number | undefined;
+    readonly tasks?: number | undefined;
+    readonly name?: string | undefined;
+  }[];
+  /** `jobs: 'records'`: signals its processes do not end by, though their default is to end. SIGKILL ends them all the same. */
   readonly ignores: ReadonlySet<number>;
   /** `jobs: 'records'`: milliseconds until it ends by itself with status 0; `null`: never. */
   readonly runsForMs: number | null;
@@ -114,9 +124,22 @@ export interface Step {
   readonly startedIn: Release;
   /** Seconds since 1970. */
   readonly startTime: number;
-  /** All its processes have been stopped by a suspension of the job. */
+  /** Its processes have been stopped by a suspension of the job. */
   isSuspended: boolean;
-  /** Tasks that are still there. */
-  left: number;
+  /** `jobs: 'processes'`: what its tasks run; `null` for the batch script. */
+  readonly program: StepProgram | null;
+  /** Tasks that are still there, by node; a node without any is not in it. */
+  readonly left: Map<string, number>;
+  /** Highest wait status of a task. */
   exitCode: number;
+}
+
+/** What the tasks of a step run. */
+export interface StepProgram {
+  readonly argv: readonly string[];
+  readonly workDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Told what a task writes, and how the step ended. */
+  readonly output: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void;
+  readonly ended: (exitCode: number) => void;
 }

@@ -49,6 +49,8 @@ export class World {
   /** Counts up with everything that changes a job: clients ask "anything since?". */
   lastUpdate = nowSeconds();
   nextJobId = 1;
+  /** Whether the slurmd of a node answers. */
+  isReachable: (node: string) => boolean = () => true;
   readonly #listeners = new Set<() => void>();
 
   constructor(settings: ClusterSettings) {
