@@ -1,6 +1,6 @@
 /** An embedded slurmctld: in charge or on standby. */
 import type { MessageName } from '../../protocol/messages/index.js';
-import type { Release } from '../../protocol/release.js';
+import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
 import type { World } from '../model/world.js';
@@ -8,6 +8,7 @@ import type { NodeDaemon } from '../slurmd/node-daemon.js';
 import { returnCode, type WireAnswer, type WireHost, type WireRequest, WireServer } from '../wire-server.js';
 import type { ControllerCall, ControllerHandler } from './handler.js';
 import { CONTROLLER_HANDLERS } from './handlers.js';
+import { RateLimiter, TOO_MANY_REQUESTS } from './rate-limiter.js';
 
 /** What all controllers of a cluster share. */
 export interface ControllerSetup {
@@ -24,6 +25,7 @@ export class Slurmctld {
   readonly name: string;
   readonly server: WireServer;
   readonly #setup: ControllerSetup;
+  readonly #limiter: RateLimiter;
   /** Whether it is in charge: `standby.ts` decides among several. */
   isInCharge: boolean;
 
@@ -33,6 +35,7 @@ export class Slurmctld {
     this.name = name;
     this.isInCharge = index === 0;
     this.#setup = setup;
+    this.#limiter = new RateLimiter(setup.world);
     const { settings, users } = setup.world;
     const { slurmUser: user } = users;
     const handle = (request: WireRequest, signal: AbortSignal) => this.#handle(request, signal);
@@ -48,6 +51,8 @@ export class Slurmctld {
   #handle(request: WireRequest, signal: AbortSignal): Promise<WireAnswer> | WireAnswer {
     const { name, record, release, uid, gid } = request;
     if (!this.isInCharge && !isServedOnStandby(name, this.server.release)) return returnCode(IN_STANDBY_MODE);
+    if (isAtLeast(this.server.release, '23.02') && this.#limiter.isOver(uid))
+      return returnCode(TOO_MANY_REQUESTS);
     const handler = CONTROLLER_HANDLERS[name] as ControllerHandler<MessageName> | undefined;
     if (handler === undefined) return returnCode(22);
     return handler({

@@ -91,6 +91,7 @@ export class Life {
         array === null ? null : { jobId, taskId: null, waiting: new Set(array.tasks), limit: array.limit };
       const job = newJob(jobId, user, spec, place, het);
       this.world.jobs.set(jobId, job);
+      if (array !== null) this.world.arrays.set(jobId, [job]);
       return job;
     });
     for (const job of jobs) this.#enqueue(job);
@@ -164,10 +165,8 @@ export class Life {
   }
 
   #running(arrayJobId: number): number {
-    let count = 0;
-    for (const { array, state } of this.world.jobs.values())
-      if (array?.jobId === arrayJobId && (isJobRunning(state) || isJobSuspended(state))) count += 1;
-    return count;
+    const tasks = this.world.arrays.get(arrayJobId) ?? [];
+    return tasks.filter(({ state }) => isJobRunning(state) || isJobSuspended(state)).length;
   }
 
   #startComponents(leader: Job): void {
@@ -203,6 +202,7 @@ export class Life {
     const place = { jobId: array.jobId, taskId, waiting: new Set<number>(), limit: array.limit };
     const task = newJob(this.world.nextJobId++, meta.user, meta.spec, place, null, meta);
     this.world.jobs.set(task.jobId, task);
+    this.world.arrays.get(array.jobId)?.push(task);
     return task;
   }
 

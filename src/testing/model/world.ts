@@ -39,6 +39,8 @@ export class World {
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** By number, in order of submission. */
   readonly jobs = new Map<number, Job>();
+  /** Records by the number of their array, that of its waiting tasks (or of the last of them) first. */
+  readonly arrays = new Map<number, Job[]>();
   readonly signals: SignalSeen[] = [];
   /** Scrontab lines that were switched off, by user. */
   readonly cronOff = new Map<number, string[]>();
