@@ -310,7 +310,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     await Promise.all([...nodes.values()].map(({ server }) => server.start()));
     for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
     const endpoints = controllers.map(({ server }) => server.endpoint);
-    await writeFile(cluster.slurmConf, slurmConfOf(world, endpoints, directory));
+    const slurmConfText = slurmConfOf(world, endpoints, directory);
+    world.place = { directory, slurmConf: cluster.slurmConf, slurmConfText, controllers: endpoints };
+    await writeFile(cluster.slurmConf, slurmConfText);
     return cluster;
   } catch (error) {
     await cluster.down();
