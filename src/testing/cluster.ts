@@ -10,6 +10,7 @@ import { Slurmctld } from './controller/slurmctld.js';
 import { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
 import { CredentialStore } from './credentials.js';
+import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
 import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
 import { type JobView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
@@ -22,7 +23,7 @@ import { ProcessExecutor } from './processes/process-executor.js';
 import { installSrun } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
 import { type ClusterOptions, settingsOf } from './settings.js';
-import { slurmConfOf } from './slurm-conf-text.js';
+import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
 import { NodeDaemon } from './slurmd/node-daemon.js';
 import type { RequestSeen, WireHost } from './wire-server.js';
 
@@ -51,6 +52,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   /** Path of its slurm.conf, for `connect({ conf })` and for Slurm's own tools (`SLURM_CONF`). */
   readonly slurmConf: string;
   readonly directory: string;
+  /** The munged of the cluster, whose socket slurm.conf names: to be stopped, or told to fail. */
+  readonly munged: EmbeddedMunged;
   /** World-writable: where jobs run that are not told where. */
   readonly workDirectory: string;
   /** The most recent requests, at most 100,000. */
@@ -74,6 +77,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#credentials = parts.credentials;
     this.#controllers = parts.controllers;
     this.#takeOver = parts.takeOver;
+    this.munged = parts.munged;
     this.#steps = parts.steps;
     this.#nodes = parts.nodes;
     this.#ownsDirectory = parts.ownsDirectory;
@@ -277,6 +281,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     await Promise.all(servers.map((server) => server.stop()));
     await this.#life.close();
     await this.#steps.stop();
+    await this.munged.stop();
     if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -288,6 +293,7 @@ interface ClusterParts {
   readonly credentials: CredentialStore;
   readonly controllers: readonly Slurmctld[];
   readonly takeOver: TakeOver;
+  readonly munged: EmbeddedMunged;
   readonly steps: StepServer;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
   readonly directory: string;
@@ -337,7 +343,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
   const takeOver = new TakeOver(world, controllers);
   world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
+  await makeDirectory(join(directory, 'work'));
+  const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
   const cluster = new EmbeddedCluster({
+    munged,
     takeOver,
     steps,
     world,
@@ -353,13 +362,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     },
   });
   try {
-    await makeDirectory(cluster.workDirectory);
     if (settings.jobs === 'processes') await Promise.all([installSrun(binDirectory), steps.start()]);
     await startControllers(controllers);
     await Promise.all([...nodes.values()].map(({ server }) => server.start()));
     for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
     const endpoints = controllers.map(({ server }) => server.endpoint);
-    await writeFile(cluster.slurmConf, slurmConfOf(world, endpoints, directory));
+    const slurmConfText = slurmConfOf(world, endpoints, directory);
+    world.place = { directory, slurmConf: cluster.slurmConf, slurmConfText, controllers: endpoints };
+    await writeFile(cluster.slurmConf, slurmConfText);
     return cluster;
   } catch (error) {
     await cluster.down();

@@ -8,7 +8,7 @@ import type { World } from './model/world.js';
 export function slurmConfOf(world: World, controllers: readonly Endpoint[], directory: string): string {
   const { settings } = world;
   const parameters: Record<string, string> = {
-    ClusterName: 'embedded',
+    ClusterName: world.clusterName,
     SlurmctldPort: `${controllers[0]?.port}`,
     AuthType: 'auth/munge',
     AuthInfo: `socket=${mungeSocketIn(directory)}`,
