@@ -94,7 +94,7 @@ export class ExchangeTrace implements SlurmwireExchangeEvent {
   authenticated: boolean | null = null;
   declare error?: unknown;
   readonly #body: Uint8Array;
-  readonly #begunAt = performance.now();
+  #begunAt = performance.now();
   #phase: keyof Phases | null = null;
   #phaseBegunAt = this.#begunAt;
 
@@ -124,6 +124,8 @@ export class ExchangeTrace implements SlurmwireExchangeEvent {
   /** What follows is this phase, until the next one. */
   enter(phase: keyof Phases): void {
     this.#leave();
+    // What listeners do at the start takes none of its time.
+    if (this.#phase === null) this.#begunAt = this.#phaseBegunAt;
     this.#phase = phase;
     this.phases[phase] ??= 0;
   }
