@@ -1,5 +1,5 @@
 /** The events of one call, and which call a piece of work belongs to. */
-import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
+import { type JobIdParts, parseJobId, parseStepId, type StepIdParts } from '../protocol/job-id.js';
 import { isSlurmError, type JobPart, type Outcome, showValue } from '../protocol/slurm-error.js';
 import { type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
 import type { SlurmClient } from './client.js';
@@ -121,12 +121,28 @@ function shownTarget(given: unknown): string | null {
   }
   if (typeof given === 'number') return String(given);
   try {
-    const isStep = typeof given === 'string' ? given.includes('.') : Object.hasOwn(given as object, 'stepId');
-    return isStep ? parseStepId(given as StepTarget).text : parseJobId(given as JobId).text;
+    if (typeof given === 'object') {
+      const plain: unknown = plainly(given);
+      return (
+        Object.hasOwn(plain as object, 'stepId')
+          ? parseStepId(plain as StepIdParts)
+          : parseJobId(plain as JobIdParts)
+      ).text;
+    }
+    const text = given as string;
+    return text.includes('.') ? parseStepId(text).text : parseJobId(text).text;
   } catch {
     // A group of `kill`, a message of `request`, or nothing the verb will take.
     return typeof given === 'string' ? shownText(given) : null;
   }
+}
+
+/** Without what is computed: a getter may be asked by the verb alone, or the call would depend on who listens. */
+function plainly(given: object | null): Record<string, unknown> {
+  const plain: Record<string, unknown> = {};
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(given ?? {})))
+    if (value !== undefined) plain[name] = value;
+  return plain;
 }
 
 /** The conditions of a filter, which no other target has. */
@@ -145,9 +161,10 @@ function shownSignal(given: unknown): string | null {
 }
 
 function shownOptions(options: object, known: readonly string[]): SlurmwireCallEvent['options'] {
+  const plain = plainly(options);
   const shown: Record<string, boolean | number | string> = {};
   for (const name of known) {
-    const value = (options as Record<string, unknown> | null)?.[name];
+    const value = plain[name];
     if (typeof value === 'string') shown[name] = shownText(value);
     else if (typeof value === 'boolean' || typeof value === 'number') shown[name] = value;
   }

@@ -294,6 +294,28 @@ describe('a call that rejects', () => {
     expect(heard.exchanges).toEqual([]);
   });
 
+  it('getters are asked by the verb alone', async () => {
+    await using on = await scene();
+    using heard = new Listener();
+    let asked = 0;
+    const options = Object.defineProperty({}, 'batch', { enumerable: true, get: () => asked++ === 99 });
+    const job = Object.defineProperty({}, 'jobId', { enumerable: true, get: () => 7 + asked++ });
+    await on.client.killJob(7, 'SIGTERM', options);
+    const alone = asked;
+    await on.client.killJob(job as never, 'SIGTERM').catch(() => {});
+    expect(heard.calls).toMatchObject([
+      { target: '7', options: {} },
+      { target: null, options: {} },
+    ]);
+    const twice = asked - alone;
+    heard[Symbol.dispose]();
+    asked = 0;
+    await on.client.killJob(7, 'SIGTERM', options);
+    expect(asked).toBe(alone);
+    await on.client.killJob(job as never, 'SIGTERM').catch(() => {});
+    expect(asked - alone).toBe(twice);
+  });
+
   it('since the client is closed', async () => {
     await using on = await scene();
     await on.client.close();
