@@ -17,7 +17,7 @@ import type { TerminateEvent } from './terminate-result.js';
  *
  * ```ts
  * import { tracingChannel } from 'node:diagnostics_channel';
- * tracingChannel(SLURMWIRE_CHANNELS.exchange).subscribe({ asyncEnd: (event) => console.log(event) });
+ * tracingChannel(SLURMWIRE_CHANNELS.exchange).asyncEnd.subscribe((event) => console.log(event));
  * ```
  */
 export const SLURMWIRE_CHANNELS = {
