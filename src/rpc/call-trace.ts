@@ -1,9 +1,11 @@
 /** The events of one call, and which call a piece of work belongs to. */
+import type { TracingChannel } from 'node:diagnostics_channel';
 import { type JobIdParts, parseJobId, parseStepId, type StepIdParts } from '../protocol/job-id.js';
 import { isSlurmError, type JobPart, type Outcome, showValue } from '../protocol/slurm-error.js';
 import { type UnixSignal, unixSignalName, unixSignalNumber } from '../protocol/unix-signal.js';
 import type { SlurmClient } from './client.js';
 import { callChannel, type SlurmwireCallEvent, type SlurmwireVerb } from './diagnostics.js';
+import { type Told, traced } from './traced.js';
 
 /** What a verb was called with. Nothing of it is checked yet. */
 export interface CallArguments {
@@ -16,22 +18,10 @@ export interface CallArguments {
   readonly known: readonly string[];
 }
 
-/** Tells of a call from its first step to how it ends. The work's promise is handed through; listeners get what is in the event. */
-export async function traceCall<T>(given: CallArguments, work: (trace: CallTrace) => Promise<T>): Promise<T> {
+/** Tells of a call from its first step to how it ends. */
+export function traceCall<T>(given: CallArguments, work: (trace: CallTrace) => Promise<T>): Promise<T> {
   const trace = new CallTrace(given);
-  let result: { readonly value: T } | undefined;
-  // Nothing is resolved with, as that would be in the event: a reply may hold anything.
-  await callChannel.tracePromise(async () => {
-    try {
-      const value = await work(trace);
-      trace.resolved(value);
-      result = { value };
-    } catch (error) {
-      trace.rejected(error);
-      throw error;
-    }
-  }, trace);
-  return (result as { readonly value: T }).value;
+  return traced(callChannel as TracingChannel<unknown, CallTrace>, trace, () => work(trace));
 }
 
 /** By the signals of their deadlines: everything that a call does has one of these, whatever waits in between. */
@@ -49,8 +39,8 @@ export function belongsTo(signal: AbortSignal, call: CallTrace | null): void {
 
 let ids = 0;
 
-/** The event itself. Nothing in the library reads it: listeners may do with it what they like. */
-export class CallTrace implements SlurmwireCallEvent {
+/** The event itself. What the library does depends on nothing that is in it. */
+export class CallTrace implements SlurmwireCallEvent, Told<unknown> {
   readonly id = ++ids;
   readonly verb: SlurmwireVerb;
   readonly client: SlurmClient;

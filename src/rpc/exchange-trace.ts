@@ -1,4 +1,5 @@
 /** The events of one exchange. */
+import type { TracingChannel } from 'node:diagnostics_channel';
 import type { CallContext } from '../protocol/authenticator.js';
 import { decodeBody } from '../protocol/body.js';
 import type { MessageName, MessageRecord } from '../protocol/messages/index.js';
@@ -11,6 +12,7 @@ import type { Request } from './exchange.js';
 import { refusalOf } from './job-lookup.js';
 import { isRead } from './reads.js';
 import type { Reply } from './reply.js';
+import { type Told, traced } from './traced.js';
 
 /** A place of a request in the line before its controller. */
 export interface Turn {
@@ -33,19 +35,8 @@ export function exchangeTrace(
 }
 
 /** Tells of an exchange from its first step to how it ends. */
-export async function traceExchange(trace: ExchangeTrace, work: () => Promise<Reply>): Promise<Reply> {
-  let reply: Reply | undefined;
-  // Nothing is resolved with, as that would be in the event: a reply may hold anything.
-  await exchangeChannel.tracePromise(async () => {
-    try {
-      reply = await work();
-      trace.answered(reply);
-    } catch (error) {
-      trace.failed(error);
-      throw error;
-    }
-  }, trace);
-  return reply as Reply;
+export function traceExchange(trace: ExchangeTrace, work: () => Promise<Reply>): Promise<Reply> {
+  return traced(exchangeChannel as TracingChannel<unknown, ExchangeTrace>, trace, work);
 }
 
 /** Requests whose record holds nothing but whom they are about and what is to be done: the reads, and these. */
@@ -61,8 +52,8 @@ let ids = 0;
 
 type Phases = { -readonly [P in keyof SlurmwirePhases]: SlurmwirePhases[P] };
 
-/** The event itself. Nothing in the library reads it: listeners may do with it what they like. */
-export class ExchangeTrace implements SlurmwireExchangeEvent {
+/** The event itself. What the library does depends on nothing that is in it. */
+export class ExchangeTrace implements SlurmwireExchangeEvent, Told<Reply> {
   readonly id = ++ids;
   readonly call: CallTrace | null;
   readonly rpc: MessageName;
@@ -147,14 +138,14 @@ export class ExchangeTrace implements SlurmwireExchangeEvent {
     };
   }
 
-  answered(reply: Reply): void {
+  resolved(reply: Reply): void {
     const refusal = refusalOf(reply);
     this.#end('answered', refusal?.number ?? null, refusal?.number === 0 ? null : (refusal?.code ?? null));
     this.reply = reply.name;
     this.authenticated = reply.authenticated;
   }
 
-  failed(error: unknown): void {
+  rejected(error: unknown): void {
     if (isSlurmError(error)) this.#end(error.outcome, error.number ?? null, error.code);
     else this.#end('unknown', null, null);
     this.error = error;

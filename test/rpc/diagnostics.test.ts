@@ -757,29 +757,71 @@ describe('a listener that throws', () => {
       throw new Error('a bad listener');
     };
     const traced = { start: boom, end: boom, asyncStart: boom, asyncEnd: boom, error: boom };
-    const uncaught: unknown[] = [];
-    const others = process.listeners('uncaughtException');
-    process.removeAllListeners('uncaughtException');
-    process.on('uncaughtException', (error) => uncaught.push(error));
-    callChannel.subscribe(traced);
-    exchangeChannel.subscribe(traced);
-    contactChannel.subscribe(boom);
-    callChannel.start.bindStore(new AsyncLocalStorage(), boom);
     const outcomes: Outcome[] = [];
-    try {
-      outcomes.push((await on.client.killJobStep('7.0', 'SIGTERM')).outcome);
-      outcomes.push((await failureOf(on.client.killJob(7, 'SIGTERM'))).outcome);
-      await turn();
-    } finally {
-      callChannel.unsubscribe(traced);
-      exchangeChannel.unsubscribe(traced);
-      contactChannel.unsubscribe(boom);
-      process.removeAllListeners('uncaughtException');
-      for (const other of others) process.on('uncaughtException', other);
-    }
+    const { uncaught } = await uncaughtIn(async () => {
+      callChannel.subscribe(traced);
+      exchangeChannel.subscribe(traced);
+      contactChannel.subscribe(boom);
+      const store = new AsyncLocalStorage();
+      callChannel.start.bindStore(store, boom);
+      try {
+        outcomes.push((await on.client.killJobStep('7.0', 'SIGTERM')).outcome);
+        outcomes.push((await failureOf(on.client.killJob(7, 'SIGTERM'))).outcome);
+      } finally {
+        callChannel.unsubscribe(traced);
+        exchangeChannel.unsubscribe(traced);
+        contactChannel.unsubscribe(boom);
+        callChannel.start.unbindStore(store);
+      }
+    });
     expect(outcomes[0]).toBe('accepted');
     expect(outcomes[1]).toBe('refused');
     expect(uncaught.length).toBeGreaterThan(10);
     expect(uncaught.every((error) => (error as Error).message === 'a bad listener')).toBe(true);
   });
+
+  it('one that spoils the events when they end does not change how it ends', async () => {
+    await using on = await scene({ REQUEST_KILL_JOB: rc(2010) });
+    const freeze = (event: unknown) => void Object.freeze(event);
+    const channels = [callChannel.asyncStart, exchangeChannel.asyncStart, callChannel.error];
+    const { uncaught } = await uncaughtIn(async () => {
+      for (const one of channels) one.subscribe(freeze);
+      // What Node does with the event after the listener has had it.
+      const spoil = (event: unknown) => {
+        Object.defineProperty(event, 'result', { writable: false, value: null });
+        Object.defineProperty(event, 'error', { writable: false, value: null });
+      };
+      try {
+        expect(await on.client.killJobStep('7.0', 'SIGTERM')).toMatchObject({ outcome: 'accepted' });
+        expect(await failureOf(on.client.killJob(7, 'SIGTERM'))).toMatchObject({ outcome: 'refused' });
+        callChannel.start.subscribe(spoil);
+        exchangeChannel.start.subscribe(spoil);
+        expect(await on.client.killJobStep('7.0', 'SIGTERM')).toMatchObject({ outcome: 'accepted' });
+        const refused = { outcome: 'refused', code: 'ESLURM_USER_ID_MISSING' };
+        expect(await failureOf(on.client.killJob(7, 'SIGTERM'))).toMatchObject(refused);
+      } finally {
+        for (const one of channels) one.unsubscribe(freeze);
+        callChannel.start.unsubscribe(spoil);
+        exchangeChannel.start.unsubscribe(spoil);
+      }
+    });
+    expect(uncaught.length).toBeGreaterThan(0);
+    expect(uncaught.every((error) => error instanceof TypeError)).toBe(true);
+  });
 });
+
+/** Runs the work; what was thrown where nobody could catch it meanwhile. */
+async function uncaughtIn(work: () => Promise<void>): Promise<{ readonly uncaught: readonly unknown[] }> {
+  const uncaught: unknown[] = [];
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  try {
+    await work();
+    await turn();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const other of others) process.on('uncaughtException', other);
+  }
+  return { uncaught };
+}
