@@ -60,6 +60,8 @@ test("'./protocol'", () => {
     'NO_VAL64',
     'NO_VAL8',
     'OWN_ERROR_CODES',
+    'PARTITION_FLAGS',
+    'PARTITION_STATES',
     'RELEASES',
     'RELEASE_NAMES',
     'SHOW_FLAGS',
