@@ -514,7 +514,9 @@ export class SlurmClient implements AsyncDisposable {
 
   /** @internal For the command, which says of itself what scrontab jobs are in for. */
   clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
-    return this.#run('clusterFacts', options, CALL_OPTIONS, 2, (context) => this.#link.clusterFacts(context));
+    return this.#run('clusterFacts', undefined, undefined, options, (context) =>
+      this.#link.clusterFacts(context),
+    );
   }
 
   /**
@@ -614,6 +616,7 @@ const VERBS: Readonly<
   // Graces and waits are in its own: see there.
   terminate: { known: TERMINATE_OPTIONS, exchanges: 0 },
   explain: { known: CALL_OPTIONS, exchanges: EXPLAIN_EXCHANGES },
+  clusterFacts: { known: CALL_OPTIONS, exchanges: 2 },
   ping: { known: CALL_OPTIONS, exchanges: 1 },
   request: { known: REQUEST_OPTIONS, exchanges: 6 },
 };
