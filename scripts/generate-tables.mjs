@@ -2,8 +2,8 @@
  * Writes what follows from fixtures/tables/*.tsv: the tables of src/protocol/generated, and docs/errors.md.
  * With --check it writes nothing and fails when a checked-in file is not what it would write.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
+import { settle } from './outputs.mjs';
 
 const root = new URL('../', import.meta.url);
 const ERRORS = 'fixtures/tables/errors.tsv';
@@ -31,21 +31,7 @@ const outputs = [
   { source: MEANINGS, target: 'docs/errors.md', text: errorsPage() },
 ];
 
-const check = process.argv.includes('--check');
-let stale = 0;
-for (const { source, target, text } of outputs) {
-  const path = new URL(target, root);
-  if (check) {
-    const current = await readFile(path, 'utf8').catch(() => '');
-    if (current === text) continue;
-    stale++;
-    console.error(`${target} is not what ${source} gives: run "npm run generate" and commit the result`);
-  } else {
-    await mkdir(fileURLToPath(new URL('./', path)), { recursive: true });
-    await writeFile(path, text);
-  }
-}
-process.exitCode = stale > 0 ? 1 : 0;
+await settle(outputs, 'npm run generate');
 
 /**
  * @param {string} source
