@@ -13,15 +13,19 @@ const examples = [...page.matchAll(/<!-- generated: recording (\S+) -->\n([\s\S]
   ([, name = '', text = '']) => ({ name, text }),
 );
 
-test('there is an old and a new one', () => {
-  expect(examples.map(({ name }) => name)).toEqual(['20.11/scancel-job', '26.05/scancel-job']);
+test('there are a kill of an old release, one of a new release, and a forwarded signal', () => {
+  expect(examples.map(({ name }) => name)).toEqual([
+    '20.11/scancel-job',
+    '26.05/scancel-job',
+    '24.11/libslurm-signal-step-forwarded',
+  ]);
 });
 
 describe.each(examples)('$name', ({ name, text }) => {
   const dumps = [...text.matchAll(/```\n([\s\S]*?)\n```/g)].map(([, dump = '']) => dump.split('\n'));
   const recorded = readFixture(fileURLToPath(new URL(`fixtures/${name}.msgpack`, root))).then(
     ({ connections }) => {
-      const [connection] = connections;
+      const connection = connections.at(-1);
       if (connection === undefined) throw new Error('no connection');
       return (['>', '<'] as const).map((direction) => streamOf(connection, direction));
     },

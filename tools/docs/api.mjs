@@ -61,7 +61,7 @@ export async function apiPages() {
   if (bad.length > 0 || app.logger.hasWarnings()) process.exitCode = 1;
 
   return [
-    ...(await renderedPages(app, project)),
+    ...(await renderedPages(app, project, entries)),
     ...modules.map(({ entry, module }) => ({
       target: `test/package/api/${entry.page}.txt`,
       source: entry.source,
@@ -91,9 +91,15 @@ const LOOKS = {
 /**
  * @param {Application} app
  * @param {import('typedoc').ProjectReflection} project
+ * @param {readonly import('./entry-points.mjs').EntryPoint[]} entries
  * @returns {Promise<Output[]>}
  */
-async function renderedPages(app, project) {
+async function renderedPages(app, project, entries) {
+  const titled = (/** @type {string} */ text) =>
+    text.replace(/^# (.*)/, (title, page) => {
+      const entry = entries.find((one) => one.page === page);
+      return entry === undefined ? title : `# ${entry.name}`;
+    });
   const directory = await mkdtemp(join(tmpdir(), 'slurmwire-api-'));
   try {
     await app.outputs.writeOutput({ name: 'markdown', path: directory }, project);
@@ -104,7 +110,7 @@ async function renderedPages(app, project) {
       names.map(async (name) => ({
         target: `docs/api/${name}`,
         source: 'the sources',
-        text: `${(await readFile(join(directory, name), 'utf8')).trimEnd()}\n`,
+        text: `${titled(await readFile(join(directory, name), 'utf8')).trimEnd()}\n`,
       })),
     );
   } finally {

@@ -86,7 +86,7 @@ async function recording(name) {
     const who = direction === '>' ? 'Request' : 'Answer';
     return `${who}, \`${messageName}\`:\n\n\`\`\`\n${shortened(annotate(bytes))}\n\`\`\`\n\n${boundPayload(bytes)}`;
   });
-  return `\`${provenance.client}\` to a live slurmctld, ${provenance.slurm}. Fixture: \`fixtures/${name}.msgpack\`.\n\n${frames.join('\n\n')}`;
+  return `\`${provenance.client}\` to a live ${connection.endpoint.replace(/-.*/, '')}, ${provenance.slurm}. Fixture: \`fixtures/${name}.msgpack\`.\n\n${frames.join('\n\n')}`;
 }
 
 /**
