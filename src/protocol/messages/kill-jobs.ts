@@ -1,8 +1,8 @@
 /**
  * REQUEST_KILL_JOBS (5041) and RESPONSE_KILL_JOBS (5042), 23.11 and newer: signal all jobs that match.
  *
- * Of an unprivileged user it names that user: some controllers do not get over one that reaches other users' jobs (observed on 24.11 and
- * 26.05), so `rpc/guard.ts` refuses it.
+ * One from an unprivileged user has to name that user: `rpc/guard.ts` refuses others, which some controllers do not get over (observed on
+ * 24.11 and 26.05).
  *
  * Source: `kill_jobs_msg_t`, `kill_jobs_resp_msg_t`, `slurm_selected_step_t`; checked against bytes of Slurm's own library of every
  * release that has them and replies of live slurmctld.
