@@ -1,0 +1,6 @@
+/** The commands, in the order of the help. Each makes its commander `Command`: name, description, options, arguments and an action. */
+import type { Command } from 'commander';
+import type { CommandIo } from '../io.js';
+import { cancelCommand } from './cancel.js';
+
+export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [cancelCommand];
