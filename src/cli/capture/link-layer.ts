@@ -61,5 +61,7 @@ function afterProtocol(bytes: Uint8Array, typeAt: number, headerEnd: number): Ui
     at = end + 2;
     end = at + 2;
   }
-  return at + 2 <= bytes.length && end <= bytes.length && IP.has(view.getUint16(at)) ? bytes.subarray(end) : null;
+  return at + 2 <= bytes.length && end <= bytes.length && IP.has(view.getUint16(at))
+    ? bytes.subarray(end)
+    : null;
 }

@@ -49,8 +49,7 @@ export function* readPcapng(bytes: Uint8Array): Generator<Packet> {
     const type = view.getUint32(at, littleEndian);
     const length = view.getUint32(at + 4, littleEndian);
     const left = bytes.length - at;
-    if (length < SMALLEST_BLOCK || length % 4 !== 0)
-      throw new CaptureFault(at, `a block of ${length} bytes`);
+    if (length < SMALLEST_BLOCK || length % 4 !== 0) throw new CaptureFault(at, `a block of ${length} bytes`);
     if (length > left) throw new CaptureFault(at, `a block announces ${length} bytes, ${left} are left`);
     const again = view.getUint32(at + length - 4, littleEndian);
     if (again !== length)

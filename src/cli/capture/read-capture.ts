@@ -60,7 +60,8 @@ class Reading {
 
   notes(): string[] {
     const notes = [...this.#unknown].map(
-      ([linkType, count]) => `${count} packets of link type ${linkType}, which is not known here, were left out`,
+      ([linkType, count]) =>
+        `${count} packets of link type ${linkType}, which is not known here, were left out`,
     );
     if (this.#fragments > 0)
       notes.push(`${this.#fragments} IP fragments were left out: they are not put together`);
