@@ -97,6 +97,7 @@ function withVersion(frame: Uint8Array, release: Release): Uint8Array {
 
 function showRealVersion(bytes: Uint8Array, leaves: Span[], frame: Uint8Array): void {
   const real = frame.subarray(LENGTH_WORD, LENGTH_WORD + 2);
+  if (real.length < 2) return;
   bytes.set(real, LENGTH_WORD);
   const at = leaves.findIndex(({ path }) => path === 'header/version');
   const leaf = leaves[at];
@@ -130,37 +131,57 @@ interface DecodedSpans {
 
 /** Decodes as far as it goes; says where and why it could not go on. */
 function decodeAll(bytes: Uint8Array): DecodedSpans {
-  const trace = { path: [], spans: [] as Span[] };
-  // The length word is judged last, so that a frame that was cut off shows what is there of it.
+  const announced = bytes.length < LENGTH_WORD ? 0 : u32At(bytes, 0);
+  // Lengths are judged last, so that a frame that was cut off shows what is there of it.
   const patched = Uint8Array.from(bytes);
-  const announced =
-    bytes.length < LENGTH_WORD ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  if (bytes.length >= LENGTH_WORD) new DataView(patched.buffer).setUint32(0, bytes.length - LENGTH_WORD);
-  let stopped: Dissection['stopped'] = null;
-  let body: unknown = null;
-  let isLayoutKnown = false;
+  if (bytes.length >= LENGTH_WORD) setU32(patched, 0, bytes.length - LENGTH_WORD);
+  let found = decodeEnvelope(patched);
+  const word = found.spans.find(({ path }) => path === 'header/bodyLength');
+  const missing = announced - (bytes.length - LENGTH_WORD);
+  if (found.stopped?.fieldPath === 'body' && word !== undefined && missing > 0) {
+    const bodyLength = word.value as number;
+    setU32(patched, word.start, Math.max(0, bodyLength - missing));
+    found = decodeEnvelope(patched);
+    const at = found.spans.findIndex(({ path }) => path === 'header/bodyLength');
+    if (at >= 0) found.spans[at] = word;
+  }
+  const { spans, stopped } = found;
+  const [first] = spans;
+  if (first?.path === 'length') spans[0] = { ...first, value: announced };
+  if (bytes.length < LENGTH_WORD || missing === 0) return found;
+  const reason = `the length word says ${announced}, ${bytes.length - LENGTH_WORD} bytes follow`;
+  return {
+    ...found,
+    stopped:
+      stopped === null
+        ? { offset: bytes.length, fieldPath: 'length', reason }
+        : { ...stopped, reason: `${stopped.reason}; ${reason}` },
+  };
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at);
+}
+
+function setU32(bytes: Uint8Array, at: number, value: number): void {
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setUint32(at, value);
+}
+
+/** Decodes a frame whose length word is right. */
+function decodeEnvelope(bytes: Uint8Array): DecodedSpans {
+  const trace = { path: [], spans: [] as Span[] };
+  const { spans } = trace;
   try {
-    const { release, messageName, body: packed } = decodeFrame(patched, trace);
-    isLayoutKnown = true;
-    const decoded = decodeBodyAt(bytes.length - packed.length, packed, messageName, release, trace.spans);
-    stopped = decoded.stopped;
-    body = decoded.body;
+    const { release, messageName, body } = decodeFrame(bytes, trace);
+    const decoded = decodeBodyAt(bytes.length - body.length, body, messageName, release, spans);
+    return { ...decoded, spans, isLayoutKnown: true };
   } catch (thrown) {
     if (!(thrown instanceof SlurmProtocolError)) throw thrown;
     const fieldPath = thrown.fieldPath ?? '';
-    isLayoutKnown = fieldPath === 'body'; // the lengths of header and frame contradict each other
-    stopped = { offset: thrown.offset ?? 0, fieldPath, reason: thrown.summary };
+    const stopped = { offset: thrown.offset ?? 0, fieldPath, reason: thrown.summary };
+    // In `body` only the lengths of header and frame contradict each other.
+    return { stopped, spans, body: null, isLayoutKnown: fieldPath === 'body' };
   }
-  const first = trace.spans[0];
-  if (first?.path === 'length') trace.spans[0] = { ...first, value: announced };
-  if (bytes.length >= LENGTH_WORD && announced !== bytes.length - LENGTH_WORD) {
-    const reason = `the length word says ${announced}, ${bytes.length - LENGTH_WORD} bytes follow`;
-    stopped =
-      stopped === null
-        ? { offset: bytes.length, fieldPath: 'length', reason }
-        : { ...stopped, reason: `${stopped.reason}; ${reason}` };
-  }
-  return { stopped, spans: trace.spans, body, isLayoutKnown };
 }
 
 function decodeBodyAt(

@@ -59,10 +59,13 @@ class Reading {
   }
 
   notes(): string[] {
-    const notes = [...this.#unknown].map(
-      ([linkType, count]) =>
-        `${count} packets of link type ${linkType}, which is not known here, were left out`,
-    );
+    const notes: string[] = [];
+    const [first] = this.#unknown.keys();
+    if (first !== undefined) {
+      const count = [...this.#unknown.values()].reduce((sum, one) => sum + one, 0);
+      const others = this.#unknown.size > 1 ? ` and ${this.#unknown.size - 1} others` : '';
+      notes.push(`${count} packets of link type ${first}${others} (not known here) were left out`);
+    }
     if (this.#fragments > 0)
       notes.push(`${this.#fragments} IP fragments were left out: they are not put together`);
     const { leftOut } = this.reassembly;

@@ -14,49 +14,62 @@ export function isText(bytes: Uint8Array): boolean {
  * @throws SlurmUsageError `SLURMWIRE_BAD_HEX` naming the line. What stands there is not shown: it may be anything.
  */
 export function bytesOfHex(text: string): Uint8Array {
+  const lines = text.split(/\r\n|[\n\r\v\f]/);
+  const style = DUMPS.find(({ row }) => row.test(lines.find((line) => line.trim() !== '') ?? ''));
   const parts: string[] = [];
   let count = 0;
   let base: number | undefined;
-  for (const [index, line] of text.split(/\r\n|[\n\r\v\f]/).entries()) {
+  for (const [index, line] of lines.entries()) {
     const place = `line ${index + 1}`;
-    if (line.trim() === '*')
-      throw badHex(place, 'leaves repeated rows out', 'Make the dump with hexdump -v, xxd or od -v.');
-    const row = OFFSET.exec(line);
-    const offset = row === null ? null : Number.parseInt(row[1] as string, 16);
-    // `0000008c 00000001` may be an offset or data: an offset fits what came before.
-    const isDump = offset !== null && (base === undefined ? count === 0 : offset === base + count);
-    if (row !== null && row[2] === ':' && !isDump)
-      throw badHex(
-        place,
-        'has an offset that does not follow',
-        'Offsets have to be hexadecimal, and without a gap.',
-      );
-    if (isDump) base ??= offset;
-    const data = isDump && row !== null ? columnOf(line.slice(row[0].length)) : line;
+    let data = line;
+    if (style !== undefined && line.trim() !== '') {
+      if (line.trim() === '*')
+        throw badHex(place, 'leaves repeated rows out', 'Make the dump with xxd, hexdump -v or od -v.');
+      const found = OFFSET.exec(line);
+      const offset = found === null ? Number.NaN : Number.parseInt(found[1] as string, 16);
+      base ??= offset;
+      if (found === null || offset !== base + count)
+        throw badHex(
+          place,
+          'has no offset that follows',
+          'Offsets have to be hexadecimal, and without a gap.',
+        );
+      data = style.column(line.slice(found[0].length));
+    }
     const digits = data.replaceAll(/0x|[\s,:;]/gi, '');
-    if (!/^(?:[0-9a-f]{2})*$/i.test(digits))
-      throw badHex(
-        place,
-        'is not whole bytes in hexadecimal',
-        'Give a frame as binary, as hex digits or as a hex dump.',
-      );
+    if (!/^(?:[0-9a-f]{2})*$/i.test(digits)) {
+      const hint = 'Give a frame as binary, as hex digits or as a hex dump.';
+      throw badHex(place, 'is not whole bytes in hexadecimal', hint);
+    }
     parts.push(digits);
     count += digits.length / 2;
   }
   return Buffer.from(parts.join(''), 'hex');
 }
 
-/** An offset of at least four digits with a colon, or with two spaces, or of seven digits and more with one. */
-const OFFSET = /^\s*(?:0x)?([0-9a-f]{4,16})(?:(:)\s|\s\s|(?<=[0-9a-f]{7})\s|(?<=[0-9a-f]{7})$)/i;
+const OFFSET = /^\s*(?:0x)?([0-9a-f]{4,16})(?=:|\s|$)/i;
 
-/** The bytes of a row, without the characters beside them. */
-function columnOf(row: string): string {
-  const bar = row.indexOf('|');
-  if (bar >= 0) return row.slice(0, bar);
-  const text = row.trimStart();
-  const gap = text.search(/ {2}/);
-  return gap < 0 ? text : text.slice(0, gap);
+interface Dump {
+  /** The first line of such a dump. */
+  readonly row: RegExp;
+  /** The hexadecimal part of a row, without offset and characters. */
+  column(row: string): string;
 }
+
+/** Bytes end where two blanks follow them. */
+const untilGap = (row: string): string => row.replace(/^:?\s*/, '').split(/ {2}/, 1)[0] ?? '';
+
+const DUMPS: readonly Dump[] = [
+  // xxd, tcpdump -x
+  { row: /^\s*(?:0x)?[0-9a-f]{4,16}:\s/i, column: untilGap },
+  // hexdump -C; what `slurmwire decode` prints, where values may have bars in them
+  {
+    row: /^\s*(?:0x)?[0-9a-f]{4,16} {2}\s*[0-9a-f]{2}(?:\s|$)/i,
+    column: (row) => /^([0-9a-f\s]*)\|.*\|\s*$/i.exec(row)?.[1] ?? untilGap(row),
+  },
+  // od -A x -t x1
+  { row: /^\s*(?:0x)?[0-9a-f]{6,16} [0-9a-f]{2}(?:\s|$)/i, column: untilGap },
+];
 
 function badHex(where: string, what: string, hint: string): SlurmUsageError {
   return new SlurmUsageError(`The text is no hex dump: ${where} ${what}.`, {

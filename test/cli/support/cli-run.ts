@@ -11,7 +11,7 @@ export interface CliRun {
 
 export interface CliRunOptions {
   /** What stands on stdin. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly invokedAs?: string;
