@@ -179,8 +179,7 @@ function decodeEnvelope(bytes: Uint8Array): DecodedSpans {
     if (!(thrown instanceof SlurmProtocolError)) throw thrown;
     const fieldPath = thrown.fieldPath ?? '';
     const stopped = { offset: thrown.offset ?? 0, fieldPath, reason: thrown.summary };
-    // In `body` only the lengths of header and frame contradict each other.
-    return { stopped, spans, body: null, isLayoutKnown: fieldPath === 'body' };
+    return { stopped, spans, body: null, isLayoutKnown: false };
   }
 }
 
