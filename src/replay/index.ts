@@ -33,7 +33,16 @@ export {
 } from './fixture.js';
 export { type Player, type PlayOptions, play } from './player.js';
 export { Recorder, type RecorderOptions } from './recorder.js';
-export { type RecordingProxy, type RecordingProxyOptions, startRecordingProxy } from './recording-proxy.js';
+export {
+  type RecordedTarget,
+  type RecordingOptions,
+  type RecordingProxies,
+  type RecordingProxiesOptions,
+  type RecordingProxy,
+  type RecordingProxyOptions,
+  startRecordingProxies,
+  startRecordingProxy,
+} from './recording-proxy.js';
 export { type RedactOptions, redactConnection } from './redact.js';
 export { ReplayMismatchError } from './replay-mismatch-error.js';
 export { findLiveSecrets, type LiveSecret } from './secrets.js';
