@@ -118,6 +118,7 @@ test("'./replay'", () => {
     'Recorder',
     'ReplayMismatchError',
     'annotate',
+    'checkFixture',
     'decodeFixture',
     'dissect',
     'encodeFixture',
@@ -126,6 +127,8 @@ test("'./replay'", () => {
     'play',
     'readFixture',
     'redactConnection',
+    'serveReplay',
+    'startRecordingProxies',
     'startRecordingProxy',
     'writeFixture',
   ]);
