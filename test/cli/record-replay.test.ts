@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { Stopped } from '../../src/cli/io.js';
 import { leadingText } from '../../src/cli/leading-conf.js';
 import { interpretNodeLines, parseSlurmConf, slurmConfigOf } from '../../src/config/index.js';
 import { type ReplayServer, readFixture, serveReplay, writeFixture } from '../../src/replay/index.js';
@@ -46,6 +47,15 @@ async function kill(name: string): Promise<string> {
   return path;
 }
 
+/** Stops the program when it has said where it listens. */
+function runUntilListening(argv: readonly string[]) {
+  const stop = new AbortController();
+  const onStderr = (text: string) => {
+    if (text.includes('SLURM_CONF=')) stop.abort(new Stopped('SIGINT'));
+  };
+  return runCli(argv, { signal: stop.signal, onStderr });
+}
+
 describe('replay', () => {
   it('starts a client with a slurm.conf that leads to the recording', async () => {
     const path = await kill('kill.msgpack');
@@ -73,10 +83,7 @@ describe('replay', () => {
 
   it('without a command: says where it listens, until it is stopped', async () => {
     const path = await kill('listen.msgpack');
-    const stop = new AbortController();
-    const running = runCli(['replay', path], { signal: stop.signal });
-    setTimeout(() => stop.abort(), 300);
-    const { code, stderr } = await running;
+    const { code, stderr } = await runUntilListening(['replay', path]);
     expect(stderr).toMatch(/^slurmctld: 127\.0\.0\.1:\d+\nSLURM_CONF=.*slurm\.conf\n/);
     expect(code).toBe(1); // nobody came
   });
@@ -197,12 +204,14 @@ describe('record', () => {
 
   it('--listen until stopped', async () => {
     const { conf } = await cluster('listening');
-    const stop = new AbortController();
-    const running = runCli(['record', '-o', at('listen-out.msgpack'), '--conf', conf, '--listen'], {
-      signal: stop.signal,
-    });
-    setTimeout(() => stop.abort(), 300);
-    const { code, stderr } = await running;
+    const { code, stderr } = await runUntilListening([
+      'record',
+      '-o',
+      at('listen-out.msgpack'),
+      '--conf',
+      conf,
+      '--listen',
+    ]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^slurmctld: 127\.0\.0\.1:\d+\nSLURM_CONF=/);
   });

@@ -52,7 +52,6 @@ export function replayCommand(io: CommandIo): Command {
       '--conf <file>',
       'slurm.conf that the client is given, with other addresses (default: found as Slurm finds it, else a minimal one)',
     )
-    .passThroughOptions()
     .action((file: string, words: readonly string[], options: ReplayOptions) =>
       replay(io, file, words, options),
     );

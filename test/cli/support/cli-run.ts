@@ -17,11 +17,14 @@ export interface CliRunOptions {
   readonly invokedAs?: string;
   /** stdout and stderr are terminals of so many columns. */
   readonly terminal?: number;
+  /** Told what is written to stderr, as it comes. */
+  readonly onStderr?: (text: string) => void;
 }
 
 export async function runCli(argv: readonly string[], options: CliRunOptions = {}): Promise<CliRun> {
   const stdout = collector(options.terminal);
   const stderr = collector(options.terminal);
+  stderr.stream.on('data', (chunk: string) => options.onStderr?.(chunk));
   const stdin = new PassThrough();
   stdin.end(options.input ?? '');
   const io: CliIo = {
