@@ -1,21 +1,26 @@
 /** `slurmwire record`, `decode` and `replay` with a real scancel and real daemons. */
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, loadSlurmConfig, munge } from '../../src/index.js';
 import { checkFixture, play, readFixture, serveReplay } from '../../src/replay/index.js';
 import { runCli } from '../cli/support/cli-run.js';
 import { describeLive } from './support/live.js';
 
 let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'slurmwire-live-'));
+});
 afterAll(() => rm(directory, { recursive: true, force: true }));
 const env = { PATH: process.env.PATH ?? '' };
 
 // The machine's own release: its scancel runs outside of the cluster's namespaces, as root.
 describeLive('record, decode, replay on a live 22.05', { release: '22.05', nodes: 2 }, (live) => {
   const recorded = async (name: string, argv: readonly string[], ...options: string[]) => {
-    directory ||= await mkdtemp(join(tmpdir(), 'slurmwire-live-'));
     const path = join(directory, `${name}.msgpack`);
     const conf = live().cluster.slurmConf;
     const { code, stderr } = await runCli(['record', '-o', path, '--conf', conf, ...options, '--', ...argv], {
@@ -91,6 +96,18 @@ describeLive('record, decode, replay on a live 22.05', { release: '22.05', nodes
     } finally {
       await server.close();
     }
+  });
+
+  test('the example of docs/replay.md', async () => {
+    const { cluster, run } = live();
+    const id = await run('sleep 1000');
+    const file = join(directory, 'example.msgpack');
+    const example = fileURLToPath(new URL('../../examples/replay/record.mjs', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [example, `${id}`, file], {
+      env: { ...env, SLURM_CONF: cluster.slurmConf },
+    });
+    expect(stdout).toBe(`job ${id} is being cancelled\n`);
+    expect(checkFixture(await readFixture(file))).toEqual([]);
   });
 
   test('a signal to a step, with the slurmds', async () => {
