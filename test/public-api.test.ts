@@ -123,6 +123,7 @@ test("'./replay'", () => {
     'dissect',
     'encodeFixture',
     'findLiveSecrets',
+    'framesOf',
     'liveSecretsIn',
     'play',
     'readFixture',

@@ -1,11 +1,10 @@
 /** Looks a recording over: whether this library understands all of it. */
 import { decodeFrame } from '../protocol/frame.js';
-import { FrameAssembler } from '../protocol/frame-assembler.js';
 import { isPayloadOf } from '../protocol/payload-digest.js';
-import { SlurmProtocolError } from '../protocol/slurm-error.js';
 import { dissect } from './annotate.js';
-import { type RedactedConnection, streamOf } from './conversation.js';
+import type { RedactedConnection } from './conversation.js';
 import type { Fixture } from './fixture.js';
+import { framesOf } from './frames-of.js';
 import { sectionsOf } from './recorded-sections.js';
 
 /** Something in a recording that is not as it should be. */
@@ -42,22 +41,17 @@ export function checkFixture({ connections }: Pick<Fixture, 'connections'>): Fix
 type Problem = Omit<FixtureProblem, 'connection' | 'direction'>;
 
 function problemsOf(connection: RedactedConnection, direction: '>' | '<'): Problem[] {
-  const stream = streamOf(connection, direction);
-  const assembler = new FrameAssembler();
-  assembler.push(stream);
   const problems: Problem[] = [];
   const sections = new Map(sectionsOf(connection, direction).map((section) => [section.frameEnd, section]));
-  let at = 0;
-  let frame = 0;
-  for (; at < stream.length; frame++) {
-    const bytes = takeFrom(assembler) ?? stream.subarray(at);
-    at += bytes.length;
+  let end = 0;
+  for (const [frame, bytes] of framesOf(connection, direction).entries()) {
+    end += bytes.length;
     const { stopped, messageName } = dissect(bytes);
     if (stopped !== null) {
       problems.push({ frame, messageName, ...stopped });
       continue;
     }
-    const payload = sections.get(at)?.facts.payload;
+    const payload = sections.get(end)?.facts.payload;
     if (payload === undefined || payload === null) continue;
     const { release, header, body } = decodeFrame(bytes);
     if (isPayloadOf(payload, release, header.msgType, body)) continue;
@@ -65,13 +59,4 @@ function problemsOf(connection: RedactedConnection, direction: '>' | '<'): Probl
     problems.push({ frame, messageName, fieldPath: 'auth', offset: 0, reason });
   }
   return problems;
-}
-
-function takeFrom(assembler: FrameAssembler): Uint8Array | null {
-  try {
-    return assembler.take();
-  } catch (thrown) {
-    if (thrown instanceof SlurmProtocolError) return null;
-    throw thrown;
-  }
 }

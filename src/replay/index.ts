@@ -40,6 +40,8 @@ export {
   readFixture,
   writeFixture,
 } from './fixture.js';
+export { framesOf } from './frames-of.js';
+export type { SecretKind } from './placeholder.js';
 export { type Player, type PlayOptions, play } from './player.js';
 export { Recorder, type RecorderOptions } from './recorder.js';
 export {

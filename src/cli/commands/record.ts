@@ -9,13 +9,13 @@ import {
   type SlurmConfig,
   slurmConfigOf,
 } from '../../config/index.js';
-import { FrameAssembler } from '../../protocol/frame-assembler.js';
-import { RELEASES, releaseOfHeaderVersion } from '../../protocol/release.js';
+import { RELEASE_NAMES } from '../../protocol/release.js';
 import { SlurmConfigError, SlurmProtocolError, SlurmUsageError } from '../../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../../protocol/transport.js';
-import { streamOf } from '../../replay/conversation.js';
 import {
+  dissect,
   type Fixture,
+  framesOf,
   type RecordedTarget,
   type RecordingProxies,
   startRecordingProxies,
@@ -251,14 +251,10 @@ async function freePort(): Promise<number> {
 
 /** `22.05 (by the protocol of the replies)`. */
 function protocolsIn({ connections }: Fixture): string {
-  const found = new Set<string>();
+  const found = new Set<string | null>();
   for (const connection of connections) {
-    const assembler = new FrameAssembler();
-    assembler.push(streamOf(connection, '<'));
-    const [, , , , high = 0, low = 0] = assembler.peek(6);
-    const release = releaseOfHeaderVersion((high << 8) | low);
-    if (release !== null) found.add(release);
+    for (const frame of framesOf(connection, '<')) found.add(dissect(frame).release);
   }
-  const newest = [...RELEASES].reverse().find(({ release }) => found.has(release))?.release;
+  const newest = [...RELEASE_NAMES].reverse().find((release) => found.has(release));
   return newest === undefined ? 'unknown' : `${newest} (by the protocol of the replies)`;
 }
