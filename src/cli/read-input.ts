@@ -26,6 +26,7 @@ export async function readInputFile(name: string, io: CliIo, field = 'FILE'): Pr
 }
 
 async function readStdin({ stdin, signal }: CliIo, field: string): Promise<Uint8Array> {
+  signal.throwIfAborted();
   const chunks: Uint8Array[] = [];
   let length = 0;
   const stop = () =>

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bytesOfHex } from '../../src/cli/decode/hex-text.js';
 import { readInput } from '../../src/cli/decode/input.js';
+import { Stopped } from '../../src/cli/io.js';
 import { encodeBody, RELEASE_NAMES } from '../../src/protocol/index.js';
 import { dissect, encodeFixture } from '../../src/replay/index.js';
 import { RECORDED_RELEASES, recordedNames } from '../recorded/support.js';
@@ -176,6 +177,39 @@ describe('a frame', () => {
     const missing = await runCli(['decode', join(directory, 'missing')]);
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOENT') });
     expect(await runCli(['decode', directory])).toMatchObject({ code: 2 });
+  });
+});
+
+describe('large inputs and impatient users', () => {
+  const many = Buffer.concat(Array.from({ length: 3000 }, () => frame));
+
+  it('stops when it is told to: before, and in the middle', async () => {
+    for (const after of [0, 1]) {
+      const stop = new AbortController();
+      if (after === 0) stop.abort(new Stopped('SIGTERM'));
+      const running = runCli(['decode', file('many', many)], { signal: stop.signal });
+      setImmediate(() => stop.abort(new Stopped('SIGTERM')));
+      const { code, stdout } = await running;
+      expect(code).toBe(143);
+      expect(stdout.match(/REQUEST_KILL_JOB,/g)?.length ?? 0).toBeLessThan(3000);
+    }
+  });
+
+  it('does not block the event loop for long', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await runCli(['decode', '--no-hex', file('many', many)]);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  it('--json: no more fields than one document can hold', async () => {
+    const reply = readFileSync(join(fixtures, '22.05/kill-job.msgpack'));
+    const [config] = [...readInput(reply).frames].filter(({ bytes }) => bytes.length > 1000);
+    const copies = Buffer.concat(Array.from({ length: 7000 }, () => config?.bytes ?? frame));
+    const { code, stderr } = await runCli(['decode', '--json', '--no-hex', file('copies', copies)]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--filter');
   });
 });
 

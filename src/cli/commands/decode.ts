@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isMessageName, type MessageName } from '../../protocol/messages/index.js';
 import { RELEASE_NAMES, type Release } from '../../protocol/release.js';
@@ -80,8 +82,9 @@ async function decode(io: CommandIo, file: string, options: DecodeOptions): Prom
   let [shown, stopped, hidden] = [0, 0, 0];
   if (!output.json) for (const line of aboutInput(input)) output.line(line);
   let connection: InputFrame['connection'] = null;
+  let [taken, fields] = [0, 0];
   for (const frame of input.frames) {
-    io.signal.throwIfAborted();
+    if (++taken % FRAMES_PER_TURN === 0) await letGo(io);
     const dissection = dissect(frame.bytes, { release, messageName });
     if (!wanted(frame, dissection.messageName)) {
       hidden++;
@@ -90,6 +93,8 @@ async function decode(io: CommandIo, file: string, options: DecodeOptions): Prom
     shown++;
     if (dissection.stopped !== null || frame.missing > 0) stopped++;
     if (output.json) {
+      fields += dissection.fields.length;
+      if (fields > MAX_JSON_FIELDS) throw tooMuchJson(file);
       documents.push(frameDocument(frame, dissection, input, show));
       continue;
     }
@@ -112,6 +117,31 @@ async function decode(io: CommandIo, file: string, options: DecodeOptions): Prom
     io.setExitCode(EXIT.refused);
   }
   if (shown === 0) output.note(hidden > 0 ? 'no frame left' : 'no frame found');
+}
+
+/** Frames after which the event loop gets its turn: signals arrive there, and that nobody reads any more. */
+const FRAMES_PER_TURN = 32;
+
+/** Waits until what was written is on its way, so that a slow reader is not answered with memory. */
+async function letGo({ stdout, signal }: CommandIo): Promise<void> {
+  await setImmediate();
+  if ((stdout as { writableNeedDrain?: boolean }).writableNeedDrain === true) {
+    await once(stdout, 'drain', { signal }).catch(() => {}); // an error is the abort's reason, or comes with it
+  }
+  signal.throwIfAborted();
+}
+
+/** One document holds all frames, and a text has a largest size. */
+const MAX_JSON_FIELDS = 1_000_000;
+
+function tooMuchJson(file: string): SlurmUsageError {
+  return new SlurmUsageError(`${file} has more than ${MAX_JSON_FIELDS} fields, too many for one document.`, {
+    code: 'SLURMWIRE_BAD_FILE',
+    errno: 'EFBIG',
+    field: 'FILE',
+    value: file,
+    hint: 'Narrow it down with --filter, or leave --json out.',
+  });
 }
 
 function* aboutInput({ kind, provenance, notes, connections }: DecodeInput): Generator<string> {
