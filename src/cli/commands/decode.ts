@@ -132,7 +132,7 @@ async function letGo({ stdout, signal }: CommandIo): Promise<void> {
 }
 
 /** One document holds all frames, and a text has a largest size. */
-const MAX_JSON_FIELDS = 1_000_000;
+const MAX_JSON_FIELDS = 250_000;
 
 function tooMuchJson(file: string): SlurmUsageError {
   return new SlurmUsageError(`${file} has more than ${MAX_JSON_FIELDS} fields, too many for one document.`, {
