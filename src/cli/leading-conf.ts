@@ -1,5 +1,5 @@
 /** A slurm.conf that leads clients somewhere else than the one it is made from: to recording proxies, or to a player. */
-import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { ConfEntry, ConfPair, SlurmConf, SlurmConfig } from '../config/index.js';
@@ -23,7 +23,7 @@ export interface LeadingConf {
   remove(): Promise<void>;
 }
 
-/** Makes a directory with the file, readable by all as slurm.conf is, and beside it links to what stands beside the original. */
+/** Makes a directory with the file, readable by all if the original is, and beside it links to what stands beside the original. */
 export async function writeLeadingConf(
   conf: SlurmConf | null,
   config: Pick<SlurmConfig, 'controllers' | 'nodes'>,
@@ -36,12 +36,20 @@ export async function writeLeadingConf(
     // Slurm looks for its other files (topology.conf, plugstack.conf …) beside slurm.conf.
     if (conf !== null) await linkNeighbours(conf.file, directory);
     const path = join(directory, 'slurm.conf');
-    await writeFile(path, leadingText(conf, config, leading), { mode: 0o644 });
+    await writeFile(path, leadingText(conf, config, leading), { mode: 0o600 });
+    await chmod(path, conf === null ? 0o644 : await modeFor(conf));
     return { path, remove };
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+/** For all where all the files that it was put together from are; an included one may be closed, for it has a password in it. */
+async function modeFor({ file, values, entries }: SlurmConf): Promise<number> {
+  const files = new Set([file, ...[...values.values(), ...entries].map((item) => item.file)]);
+  const modes = await Promise.all([...files].map(async (one) => (await stat(one)).mode));
+  return modes.every((mode) => (mode & 0o004) !== 0) ? 0o644 : 0o600;
 }
 
 async function linkNeighbours(file: string, directory: string): Promise<void> {

@@ -71,15 +71,12 @@ describe('a frame', () => {
             `${address(i)}: ${row.toString('hex').replace(/.{4}/g, '$& ').trim().padEnd(39)}  ${printable(row)}\n`,
         )
         .join(''),
-    'hexdump -C': (bytes) =>
-      `${rows(bytes)
-        .map(
-          (row, i) =>
-            `${address(i)}  ${row.subarray(0, 8).toString('hex').replace(/../g, '$& ')} ${row.subarray(8).toString('hex').replace(/../g, '$& ')}`.padEnd(
-              60,
-            ) + `|${printable(row)}|\n`,
-        )
-        .join('')}${bytes.length.toString(16).padStart(8, '0')}\n`,
+    'hexdump -C': (bytes) => {
+      const pairs = (row: Buffer) => row.toString('hex').replace(/../g, '$& ');
+      const columns = (row: Buffer) => `${pairs(row.subarray(0, 8))} ${pairs(row.subarray(8))}`.padEnd(50);
+      const lines = rows(bytes).map((row, i) => `${address(i)}  ${columns(row)}|${printable(row)}|`);
+      return [...lines, bytes.length.toString(16).padStart(8, '0'), ''].join('\n');
+    },
     'od -A x -t x1': (bytes) =>
       `${rows(bytes)
         .map((row, i) => `${address(i, 6)} ${row.toString('hex').replace(/../g, ' $&').trim()}\n`)

@@ -1,12 +1,12 @@
 /** `slurmwire record` and `slurmwire replay`: a client in a process of its own, led by SLURM_CONF. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Stopped } from '../../src/cli/io.js';
-import { leadingText } from '../../src/cli/leading-conf.js';
-import { interpretNodeLines, parseSlurmConf, slurmConfigOf } from '../../src/config/index.js';
+import { leadingText, writeLeadingConf } from '../../src/cli/leading-conf.js';
+import { interpretNodeLines, loadSlurmConf, parseSlurmConf, slurmConfigOf } from '../../src/config/index.js';
 import { type ReplayServer, readFixture, serveReplay, writeFixture } from '../../src/replay/index.js';
 import { killFixture } from '../replay/support.js';
 import { runCli } from './support/cli-run.js';
@@ -216,6 +216,25 @@ describe('record', () => {
     expect(stderr).toMatch(/^slurmctld: 127\.0\.0\.1:\d+\nSLURM_CONF=/);
   });
 
+  it('two controllers: one port, since slurm.conf has but one, on two addresses', async () => {
+    const { conf } = await cluster('two');
+    writeFileSync(
+      conf,
+      `${readFileSync(conf, 'utf8')}SlurmctldHost=backup(127.0.0.1)\nNodeName=n[1-2] NodeAddr=127.0.0.1 Port=[1-2]\n`.replace(
+        'ctl(127.0.0.1)',
+        'ctl(127.0.0.9)',
+      ),
+    );
+    const argv = ['record', '-o', at('x'), '--conf', conf, '--slurmds', 'n2', '--listen'];
+    const { stderr } = await runUntilListening(argv);
+    const [, port] = /^slurmctld: 127\.0\.0\.1:(\d+)$/m.exec(stderr) ?? [];
+    expect(stderr).toContain(`slurmctld-2: 127.0.0.2:${port}\n`);
+    expect(stderr).toMatch(/^slurmd-2: 127\.0\.0\.1:\d+$/m);
+    expect(stderr).not.toContain('slurmd-1');
+    const unknown = await runCli(['record', '-o', at('x'), '--conf', conf, '--slurmds', 'n9', '--listen']);
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('no node n9') });
+  });
+
   it('TLS: refused', async () => {
     const { conf } = await cluster('tls');
     writeFileSync(conf, `${readFileSync(conf, 'utf8')}TLSType=tls/s2n\n`);
@@ -224,6 +243,22 @@ describe('record', () => {
 });
 
 describe('the slurm.conf that leads elsewhere', () => {
+  it('is open to all only if all its parts are, has its neighbours beside it, and goes without a trace', async () => {
+    const [file, part, beside] = [at('closed.conf'), at('part.conf'), at('topology.conf')];
+    writeFileSync(file, `SlurmctldHost=a\nSlurmUser=root\nInclude ${part}\n`, { mode: 0o644 });
+    writeFileSync(part, 'AccountingStoragePass=secret\n', { mode: 0o640 });
+    writeFileSync(beside, 'SwitchName=s\n');
+    const conf = await loadSlurmConf({ conf: file });
+    const leading = { controllers: [{ host: '127.0.0.1', port: 5 }] };
+    const { path, remove } = await writeLeadingConf(conf, await slurmConfigOf(conf), leading);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path, 'utf8')).toContain('AccountingStoragePass=secret');
+    expect(readFileSync(join(dirname(path), 'topology.conf'), 'utf8')).toBe('SwitchName=s\n');
+    await remove();
+    expect(() => statSync(dirname(path))).toThrow('ENOENT');
+    expect(readFileSync(beside, 'utf8')).toBe('SwitchName=s\n');
+  });
+
   it('keeps what it does not lead, quotes as Slurm does, and reads back', async () => {
     const text = `ClusterName=c
 ControlMachine=old
