@@ -1,6 +1,7 @@
 /** What one kind of request to slurmctld is answered with: one file per request, listed in `handlers.ts`. */
 import type { MessageInput, MessageName, MessageRecord } from '../../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../protocol/release.js';
+import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
 import type { World } from '../model/world.js';
 import type { NodeDaemon } from '../slurmd/node-daemon.js';
@@ -20,6 +21,9 @@ export interface ControllerCall<N extends MessageName = MessageName> {
   /** What changes jobs. */
   readonly life: Life;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
+  readonly credentials: CredentialStore;
+  /** The controller that was asked. */
+  readonly controller: { readonly index: number; readonly isInCharge: boolean };
   readonly request: WireRequest;
   /** Fires when the daemon stops. */
   readonly signal: AbortSignal;

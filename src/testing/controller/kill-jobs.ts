@@ -126,18 +126,16 @@ const UNREADABLE_TASKS = 2144;
 function partsOf(world: World, asked: Asked): Part[] {
   const { jobId, tasks } = asked;
   const job = world.jobs.get(jobId) ?? null;
-  const records = world.arrays.get(jobId);
+  const records = world.jobs.ofArray(jobId);
   if (tasks === null) {
-    if (records !== undefined) return records.map((one) => ({ asked, job: one, waiting: null }));
+    if (records.length > 0) return records.map((one) => ({ asked, job: one, waiting: null }));
     if (job?.het?.offset === 0)
       return job.het.jobIds.flatMap((id) => ({ asked, job: world.jobs.get(id) ?? null, waiting: null }));
     return [{ asked, job, waiting: null }];
   }
-  const meta = records?.find(({ array }) => array?.taskId === null);
+  const meta = records.find(({ array }) => array?.taskId === null);
   const waiting = tasks.filter((task) => meta?.array?.waiting.has(task));
-  const own = (records ?? []).filter(
-    ({ array }) => array?.taskId !== null && tasks.includes(array?.taskId ?? -1),
-  );
+  const own = records.filter(({ array }) => array?.taskId !== null && tasks.includes(array?.taskId ?? -1));
   const found = own.length + waiting.length;
   return [
     ...(meta !== undefined && waiting.length > 0 ? [{ asked, job: meta, waiting }] : []),

@@ -3,7 +3,7 @@ import type { MessageName } from '../../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
-import type { World } from '../model/world.js';
+import { nowSeconds, type World } from '../model/world.js';
 import type { NodeDaemon } from '../slurmd/node-daemon.js';
 import { returnCode, type WireAnswer, type WireHost, type WireRequest, WireServer } from '../wire-server.js';
 import type { ControllerCall, ControllerHandler } from './handler.js';
@@ -24,15 +24,18 @@ const IN_STANDBY_MODE = 2027;
 export class Slurmctld {
   readonly name: string;
   readonly server: WireServer;
+  /** 0 for the primary, from 1 for backups in their order. */
+  readonly index: number;
   readonly #setup: ControllerSetup;
   readonly #limiter: RateLimiter;
-  /** Whether it is in charge: `standby.ts` decides among several. */
+  /** Whether it is in charge: `take-over.ts` decides among several. */
   isInCharge: boolean;
 
   /** @param index 0 for the primary, from 1 for backups in their order. */
   constructor(index: number, host: WireHost, setup: ControllerSetup) {
     const name = index === 0 ? 'slurmctld' : `slurmctld${index + 1}`;
     this.name = name;
+    this.index = index;
     this.isInCharge = index === 0;
     this.#setup = setup;
     this.#limiter = new RateLimiter(setup.world);
@@ -55,6 +58,7 @@ export class Slurmctld {
       return returnCode(TOO_MANY_REQUESTS);
     const handler = CONTROLLER_HANDLERS[name] as ControllerHandler<MessageName> | undefined;
     if (handler === undefined) return returnCode(22);
+    this.#forgetOldJobs();
     return handler({
       ...this.#setup,
       record,
@@ -62,12 +66,19 @@ export class Slurmctld {
       own: this.server.release,
       uid,
       gid,
+      controller: this,
       request,
       signal,
     } as ControllerCall);
   }
+
+  #forgetOldJobs(): void {
+    const { world } = this.#setup;
+    const minJobAge = Number(world.settings.parameters.MinJobAge ?? 300);
+    if (world.jobs.purge(minJobAge, nowSeconds())) world.changed();
+  }
 }
 
 function isServedOnStandby(name: MessageName, _release: Release): boolean {
-  return name === 'REQUEST_PING' || name === ('REQUEST_CONTROL_STATUS' as MessageName);
+  return name === 'REQUEST_PING' || name === 'REQUEST_CONTROL_STATUS';
 }

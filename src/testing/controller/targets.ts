@@ -67,7 +67,7 @@ export function targetOf(call: Pick<ControllerCall, 'world' | 'own' | 'life'>, t
         return { kind: 'het', jobs: life.components(job) };
       if (job.het !== null) return { kind: 'component', job };
       if (job.array === null) return { kind: 'job', job };
-      if (job.array.jobId === job.jobId) return { kind: 'array', jobs: world.arrays.get(job.jobId) ?? [job] };
+      if (job.array.jobId === job.jobId) return { kind: 'array', jobs: world.jobs.ofArray(job.jobId) };
       // A task by the number of its own record is looked for among the arrays by releases before 23.02.
       return since(call, '23.02') ? { kind: 'job', job } : { kind: 'none', rc: INVALID_JOB_ID };
   }
@@ -88,13 +88,15 @@ function isWholeHetJob({ settings }: World): boolean {
 
 function sluidTarget({ world, own }: Pick<ControllerCall, 'world' | 'own'>, { sluid }: ParsedJobId): Target {
   const job = since({ own }, '26.05')
-    ? [...world.jobs.values()].find((one) => one.sluid === sluid)
+    ? sluid === undefined
+      ? undefined
+      : world.jobs.withSluid(sluid)
     : undefined;
-  return job === undefined ? { kind: 'none', rc: INVALID_JOB_ID } : { kind: 'job', job };
+  return job === undefined || job === null ? { kind: 'none', rc: INVALID_JOB_ID } : { kind: 'job', job };
 }
 
 function tasksTarget(world: World, { jobId, text }: ParsedJobId): Target {
-  const records = world.arrays.get(jobId) ?? [];
+  const records = world.jobs.ofArray(jobId);
   const expression = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
   const tasks = tasksOf(expression, MAX_ARRAY_SIZE);
   if (records.length === 0 || tasks === null) return { kind: 'none', rc: INVALID_JOB_ID };

@@ -91,7 +91,6 @@ export class Life {
         array === null ? null : { jobId, taskId: null, waiting: new Set(array.tasks), limit: array.limit };
       const job = newJob(jobId, user, spec, place, het);
       this.world.jobs.set(jobId, job);
-      if (array !== null) this.world.arrays.set(jobId, [job]);
       return job;
     });
     for (const job of jobs) this.#enqueue(job);
@@ -165,7 +164,7 @@ export class Life {
   }
 
   #running(arrayJobId: number): number {
-    const tasks = this.world.arrays.get(arrayJobId) ?? [];
+    const tasks = this.world.jobs.ofArray(arrayJobId);
     return tasks.filter(({ state }) => isJobRunning(state) || isJobSuspended(state)).length;
   }
 
@@ -202,7 +201,6 @@ export class Life {
     const place = { jobId: array.jobId, taskId, waiting: new Set<number>(), limit: array.limit };
     const task = newJob(this.world.nextJobId++, meta.user, meta.spec, place, null, meta);
     this.world.jobs.set(task.jobId, task);
-    this.world.arrays.get(array.jobId)?.push(task);
     return task;
   }
 

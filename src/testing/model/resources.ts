@@ -1,6 +1,6 @@
 /** Which CPUs of which nodes are taken, and where a job fits. */
-import type { Job } from './job.js';
-import type { World } from './world.js';
+import type { Job, JobSpec } from './job.js';
+import type { ClusterNode, World } from './world.js';
 
 export class Resources {
   readonly #world: World;
@@ -20,7 +20,6 @@ export class Resources {
   /** Nodes for the job, which are taken then; `null` where it does not fit now. */
   take(job: Job): string[] | null {
     const { spec } = job;
-    const wanted = Math.ceil(spec.tasks / spec.nodes) * spec.cpusPerTask;
     const chosen: [string, number][] = [];
     const candidates = [...spec.nodeList, ...this.#world.nodes.keys()];
     for (const name of new Set(candidates)) {
@@ -28,8 +27,7 @@ export class Resources {
       const node = this.#world.nodes.get(name);
       if (node === undefined || node.isDrained || spec.exclude.includes(name)) continue;
       if (!this.#world.isReachable(name)) continue;
-      // Jobs for more than a node has are taken, as with --overcommit: they get all of it.
-      const share = Math.min(wanted, node.cpus);
+      const share = cpuShare(spec, node);
       if (this.taken(name) + share <= node.cpus) chosen.push([name, share]);
     }
     const names = chosen.map(([name]) => name);
@@ -52,4 +50,12 @@ export class Resources {
     for (const [name, share] of this.#shares.get(job) ?? []) this.#taken.set(name, this.taken(name) - share);
     this.#shares.delete(job);
   }
+}
+
+/** CPUs that a job gets of a node. Jobs for more than a node has are taken, as with --overcommit: they get all of it. */
+export function cpuShare(
+  { tasks, nodes, cpusPerTask }: JobSpec,
+  { cpus }: Pick<ClusterNode, 'cpus'>,
+): number {
+  return Math.min(Math.ceil(tasks / nodes) * cpusPerTask, cpus);
 }

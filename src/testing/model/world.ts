@@ -1,8 +1,9 @@
 /** All there is in one embedded cluster: what its daemons share. */
 import type { JOB_STATES } from '../../protocol/messages/job-state.js';
 import type { Release } from '../../protocol/release.js';
+import type { Endpoint } from '../../protocol/transport.js';
 import type { ClusterSettings } from '../settings.js';
-import type { Job } from './job.js';
+import { JobTable } from './job-table.js';
 import { Users } from './user.js';
 
 /** The base state of a job. */
@@ -33,14 +34,25 @@ export interface SignalSeen {
   readonly at: number;
 }
 
+/** What a cluster's daemons are found by. */
+export interface ClusterPlace {
+  readonly directory: string;
+  /** Path and text of slurm.conf. */
+  readonly slurmConf: string;
+  readonly slurmConfText: string;
+  /** The primary first. */
+  readonly controllers: readonly Endpoint[];
+}
+
 export class World {
   readonly settings: ClusterSettings;
   readonly users: Users;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
-  /** By number, in order of submission. */
-  readonly jobs = new Map<number, Job>();
-  /** Records by the number of their array, that of its waiting tasks (or of the last of them) first. */
-  readonly arrays = new Map<number, Job[]>();
+  /** Position of each node in the node table, which bit strings count. */
+  readonly nodeIndex: ReadonlyMap<string, number>;
+  readonly jobs = new JobTable();
+  /** Where it all is; `null` until everything listens. */
+  place: ClusterPlace | null = null;
   readonly signals: SignalSeen[] = [];
   /** Scrontab lines that were switched off, by user. */
   readonly cronOff = new Map<number, string[]>();
@@ -60,6 +72,12 @@ export class World {
     this.release = settings.release;
     this.users = new Users(settings.users, settings.slurmUser);
     this.nodes = new Map(settings.nodes.map((node) => [node.name, { ...node, port: 0, isDrained: false }]));
+    this.nodeIndex = new Map(settings.nodes.map(({ name }, index) => [name, index]));
+  }
+
+  /** ClusterName. */
+  get clusterName(): string {
+    return this.settings.parameters.ClusterName ?? 'embedded';
   }
 
   /** To be called after a change that somebody may wait for. */
