@@ -473,7 +473,7 @@ for (const release of liveReleases('22.05', '26.05')) {
       test.each([
         ['scontrol -o show job', ['scontrol', '-o', '-d', 'show', 'job'], JOB_KEYS],
         ['scontrol -o show node', ['scontrol', '-o', 'show', 'node', 'n1'], NODE_KEYS],
-        ['scontrol -o show partition', ['scontrol', '-o', 'show', 'partition'], []],
+        ['scontrol -o show partition', ['scontrol', '-o', 'show', 'partition'], PARTITION_KEYS],
         ['scontrol -o show step', ['scontrol', '-o', 'show', 'step'], STEP_KEYS],
       ] as const)('%s', async (_, argv, others) => {
         const shown: Record<string, string>[] = [];
@@ -600,8 +600,19 @@ function differences(
   return Object.fromEntries(different.map((key) => [key, [theirs[key], ours[key]]]));
 }
 
-/** What differs between two real clusters too: times, places, machines. */
-const JOB_KEYS: string[] = [];
-const NODE_KEYS: string[] = [];
-const STEP_KEYS: string[] = [];
-const SQUEUE_COLUMNS: string[] = [];
+/** What differs between two real clusters too: numbers, times, places, machines. */
+const JOB_KEYS = [
+  ...['JobId', 'SLUID', 'RunTime', 'AccrueTime', 'EligibleTime', 'SubmitTime', 'StartTime', 'LastSchedEval'],
+  ...['AllocNode:Sid', 'WorkDir', 'StdErr', 'StdOut', 'Priority'],
+  // In the command line of sbatch.
+  'name',
+];
+const NODE_KEYS = [
+  ...['NodeHostName', 'Port', 'CPULoad', 'FreeMem', 'BootTime', 'SlurmdStartTime', 'LastBusyTime', 'State'],
+];
+/** Where slurm.conf has Nodes=ALL, which 23.11 and newer show as the name of a set. */
+const PARTITION_KEYS = ['NodeSets'];
+const STEP_KEYS = ['StepId', 'StartTime', 'SrunHost:Pid'];
+const SQUEUE_COLUMNS = [
+  ...['JOBID', 'ARRAY_JOB_ID', 'SLUID', 'PRIORITY', 'TIME', 'SUBMIT_TIME', 'START_TIME', 'WORK_DIR'],
+];
