@@ -1,7 +1,7 @@
 /** What can be chosen about an embedded cluster, and what comes of it: every option looked at, every default filled in. */
 import { userInfo } from 'node:os';
 import { expandHostlist } from '../config/index.js';
-import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
+import { isAtLeast, isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { badOption, checkOptions } from '../rpc/check-options.js';
 import { accepts } from './manners.js';
 import type { ClusterUser } from './model/user.js';
@@ -125,7 +125,7 @@ export function settingsOf(options: ClusterOptions = {}): ClusterSettings {
     users,
     slurmUser,
     privateData: new Set(options.privateData),
-    rateLimit: rateLimitOf(options.rateLimit),
+    rateLimit: rateLimitOf(options.rateLimit, release),
     parameters,
     directory,
   };
@@ -177,8 +177,10 @@ function checkedCount(count: number): number {
   throw badOption('nodes', count, `is not 1 to ${MAX_NODES}`);
 }
 
-function rateLimitOf(options: RateLimitOptions | undefined): ClusterSettings['rateLimit'] {
+function rateLimitOf(options: RateLimitOptions | undefined, release: Release): ClusterSettings['rateLimit'] {
   if (options === undefined) return null;
+  if (!isAtLeast(release, '23.02'))
+    throw badOption('rateLimit', release, 'has no rate limiter; 23.02 was the first');
   const { bucketSize = 30, refillRate = 2, refillPeriodSeconds = 1 } = options;
   for (const [name, value] of Object.entries({ bucketSize, refillRate, refillPeriodSeconds })) {
     if (!Number.isFinite(value) || value <= 0) throw badOption(`rateLimit.${name}`, value, 'is not above 0');

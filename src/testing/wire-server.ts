@@ -38,12 +38,19 @@ export interface WireRequest {
   readonly bytes: Uint8Array;
 }
 
+/** What would have harmed a real daemon: it is written down, and the connection is closed. */
+export interface Harm {
+  readonly harm: string;
+}
+
 /** An answer. `returnList`: those of the nodes below, from a slurmd that forwarded. `null`: the connection is closed without a word. */
-export type WireAnswer = {
+export type WireAnswer = Said | Harm | null;
+
+export interface Said {
   readonly name: MessageName;
   readonly record: unknown;
   readonly returnList?: HeaderInput['returnList'];
-} | null;
+}
 
 /** One request as the cluster's log has it. */
 export interface RequestSeen {
@@ -276,6 +283,10 @@ export class WireServer {
       log('none');
       return null;
     }
+    if ('harm' in answer) {
+      log(`would have harmed: ${answer.harm}`);
+      return null;
+    }
     log(showAnswer(answer));
     const packed = this.#pack(answer, opened.request, fault?.release ?? release);
     const changed = fault?.corrupt?.(packed) ?? packed;
@@ -319,7 +330,7 @@ export class WireServer {
     return credential;
   }
 
-  #pack(answer: NonNullable<WireAnswer>, request: WireRequest, release: Release): Uint8Array {
+  #pack(answer: Said, request: WireRequest, release: Release): Uint8Array {
     const { name, record, returnList } = answer;
     const body = encodeBody(name, release, record as MessageInput<MessageName>);
     const flags = request.frame.header.flags & ~HEADER_FLAGS.SLURM_NO_AUTH_CRED;
@@ -399,11 +410,11 @@ function lieOf(fault: Fault | null): WireAnswer {
 }
 
 /** RESPONSE_SLURM_RC with a number, which may be negative. */
-export function returnCode(rc: number): NonNullable<WireAnswer> {
+export function returnCode(rc: number): Said {
   return { name: 'RESPONSE_SLURM_RC', record: { returnCode: rc >>> 0 } };
 }
 
-function showAnswer({ name, record }: NonNullable<WireAnswer>): string {
+function showAnswer({ name, record }: Said): string {
   return name === 'RESPONSE_SLURM_RC' ? `RC ${(record as { returnCode: number }).returnCode | 0}` : name;
 }
 

@@ -5,7 +5,7 @@ import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
 import type { World } from '../model/world.js';
 import type { NodeDaemon } from '../slurmd/node-daemon.js';
-import { returnCode, type WireAnswer, type WireRequest } from '../wire-server.js';
+import { returnCode, type Said, type WireAnswer, type WireRequest } from '../wire-server.js';
 
 /** What a handler has to work with. */
 export interface ControllerCall<N extends MessageName = MessageName> {
@@ -36,7 +36,7 @@ export type ControllerHandler<N extends MessageName> = (
 export type ControllerHandlers = { readonly [N in MessageName]?: ControllerHandler<N> };
 
 /** An answer of a kind of its own. */
-export function answer<N extends MessageName>(name: N, record: MessageInput<N>): NonNullable<WireAnswer> {
+export function answer<N extends MessageName>(name: N, record: MessageInput<N>): Said {
   return { name, record };
 }
 

@@ -7,12 +7,12 @@ import { isJobRunning } from '../../protocol/messages/job-state.js';
 import { isAtLeast } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import type { Job, Step } from '../model/job.js';
-import { INVALID_JOB_ID } from './find-jobs.js';
 import { answer, type ControllerCall, type ControllerHandler, rc, since } from './handler.js';
 import { NO_CHANGE, nothingSince } from './no-change.js';
 import { batchHostOf, hasStepManager } from './records/job-facts.js';
 import { contextOf } from './records/record-context.js';
 import { stepRecordOf } from './records/step-record.js';
+import { INVALID_JOB_ID } from './targets.js';
 import { maySeeJob } from './visibility.js';
 
 type StepCall = ControllerCall<'REQUEST_JOB_STEP_INFO'>;

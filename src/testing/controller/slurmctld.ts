@@ -1,6 +1,6 @@
 /** An embedded slurmctld: in charge or on standby. */
 import type { MessageName } from '../../protocol/messages/index.js';
-import type { Release } from '../../protocol/release.js';
+import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
 import { nowSeconds, type World } from '../model/world.js';
@@ -8,6 +8,7 @@ import type { NodeDaemon } from '../slurmd/node-daemon.js';
 import { returnCode, type WireAnswer, type WireHost, type WireRequest, WireServer } from '../wire-server.js';
 import type { ControllerCall, ControllerHandler } from './handler.js';
 import { CONTROLLER_HANDLERS } from './handlers.js';
+import { RateLimiter, TOO_MANY_REQUESTS } from './rate-limiter.js';
 
 /** What all controllers of a cluster share. */
 export interface ControllerSetup {
@@ -26,6 +27,7 @@ export class Slurmctld {
   /** 0 for the primary, from 1 for backups in their order. */
   readonly index: number;
   readonly #setup: ControllerSetup;
+  readonly #limiter: RateLimiter;
   /** Whether it is in charge: `standby.ts` decides among several. */
   isInCharge: boolean;
 
@@ -36,6 +38,7 @@ export class Slurmctld {
     this.index = index;
     this.isInCharge = index === 0;
     this.#setup = setup;
+    this.#limiter = new RateLimiter(setup.world);
     const { settings, users } = setup.world;
     const { slurmUser: user } = users;
     const handle = (request: WireRequest, signal: AbortSignal) => this.#handle(request, signal);
@@ -51,6 +54,8 @@ export class Slurmctld {
   #handle(request: WireRequest, signal: AbortSignal): Promise<WireAnswer> | WireAnswer {
     const { name, record, release, uid, gid } = request;
     if (!this.isInCharge && !isServedOnStandby(name, this.server.release)) return returnCode(IN_STANDBY_MODE);
+    if (isAtLeast(this.server.release, '23.02') && this.#limiter.isOver(uid))
+      return returnCode(TOO_MANY_REQUESTS);
     const handler = CONTROLLER_HANDLERS[name] as ControllerHandler<MessageName> | undefined;
     if (handler === undefined) return returnCode(22);
     this.#forgetOldJobs();

@@ -164,10 +164,8 @@ export class Life {
   }
 
   #running(arrayJobId: number): number {
-    let count = 0;
-    for (const { array, state } of this.world.jobs.values())
-      if (array?.jobId === arrayJobId && (isJobRunning(state) || isJobSuspended(state))) count += 1;
-    return count;
+    const tasks = this.world.jobs.ofArray(arrayJobId);
+    return tasks.filter(({ state }) => isJobRunning(state) || isJobSuspended(state)).length;
   }
 
   #startComponents(leader: Job): void {

@@ -4,6 +4,7 @@ import { showValue } from '../../protocol/slurm-error.js';
 import { type UnixSignal, unixSignalNumber } from '../../protocol/unix-signal.js';
 import { badOption, checkOptions } from '../../rpc/check-options.js';
 import type { JobSpec } from './job.js';
+import { tasksOf } from './task-list.js';
 import type { World } from './world.js';
 
 /** What a component of a heterogeneous job, or a job that is none, can be asked to be. */
@@ -126,7 +127,7 @@ const KNOWN: readonly (keyof SubmitOptions)[] = [
 ];
 
 /** Default of MaxArraySize: one more than the highest task. */
-const MAX_ARRAY_SIZE = 1001;
+export const MAX_ARRAY_SIZE = 1001;
 
 /**
  * Fills in what is not given: one specification per component.
@@ -204,19 +205,9 @@ function hosts(field: string, text: string | undefined, world: World): readonly 
 export function arrayOf(text: string | undefined): ArraySpec | null {
   if (text === undefined) return null;
   const [ranges = '', limit = '0', ...more] = text.split('%');
-  const tasks = new Set<number>();
-  for (const range of ranges.split(',')) {
-    const match = /^(\d{1,7})(?:-(\d{1,7})(?::(\d{1,7}))?)?$/.exec(range);
-    const [low, high, step] = [match?.[1], match?.[2] ?? match?.[1], match?.[3] ?? '1'].map(Number) as [
-      number,
-      number,
-      number,
-    ];
-    if (match === null || high < low || step < 1 || high >= MAX_ARRAY_SIZE)
-      throw badOption('array', text, `is no list of tasks from 0 to ${MAX_ARRAY_SIZE - 1}`);
-    for (let task = low; task <= high; task += step) tasks.add(task);
-  }
+  const tasks = tasksOf(ranges, MAX_ARRAY_SIZE);
+  if (tasks === null) throw badOption('array', text, `is no list of tasks from 0 to ${MAX_ARRAY_SIZE - 1}`);
   if (more.length > 0 || !/^\d{1,7}$/.test(limit))
     throw badOption('array', text, 'has no number after the %');
-  return { tasks: [...tasks].sort((a, b) => a - b), limit: Number(limit) };
+  return { tasks, limit: Number(limit) };
 }
