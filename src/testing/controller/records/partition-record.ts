@@ -50,7 +50,7 @@ export function partitionRecordOf(context: RecordContext): Encodable<typeof part
     denyAccounts: null,
     denyQos: null,
     nodes: compressHostlist(names),
-    nodesets: 'ALL',
+    nodesets: null,
     nodeInx: nodeBits(world, names),
     billingWeightsStr: null,
     tresFmtStr: `cpu=${cpus},mem=${memory}M,node=${nodes.length},billing=${cpus}`,
