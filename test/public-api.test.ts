@@ -9,6 +9,7 @@ const names = (module: object) => Object.keys(module).sort();
 test("'.'", () => {
   expect(names(main)).toEqual([
     'RELEASE_NAMES',
+    'SLURMWIRE_CHANNELS',
     'SlurmAuthError',
     'SlurmConfigError',
     'SlurmConnectionError',

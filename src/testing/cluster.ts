@@ -7,8 +7,10 @@ import type { Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from '../rpc/check-options.js';
 import { Slurmctld } from './controller/slurmctld.js';
+import { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
 import { CredentialStore } from './credentials.js';
+import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
 import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
 import { type JobView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
@@ -17,8 +19,11 @@ import { RecordExecutor } from './model/record-executor.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
 import { type SignalSeen, World } from './model/world.js';
+import { ProcessExecutor } from './processes/process-executor.js';
+import { installSrun } from './processes/srun-program.js';
+import { StepServer } from './processes/step-server.js';
 import { type ClusterOptions, settingsOf } from './settings.js';
-import { slurmConfOf } from './slurm-conf-text.js';
+import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
 import { NodeDaemon } from './slurmd/node-daemon.js';
 import type { RequestSeen, WireHost } from './wire-server.js';
 
@@ -47,6 +52,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   /** Path of its slurm.conf, for `connect({ conf })` and for Slurm's own tools (`SLURM_CONF`). */
   readonly slurmConf: string;
   readonly directory: string;
+  /** The munged of the cluster, whose socket slurm.conf names: to be stopped, or told to fail. */
+  readonly munged: EmbeddedMunged;
   /** World-writable: where jobs run that are not told where. */
   readonly workDirectory: string;
   /** The most recent requests, at most 100,000. */
@@ -56,6 +63,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly #faults: FaultList;
   readonly #credentials: CredentialStore;
   readonly #controllers: readonly Slurmctld[];
+  readonly #takeOver: TakeOver;
+  readonly #steps: StepServer;
   readonly #nodes: ReadonlyMap<string, NodeDaemon>;
   readonly #ownsDirectory: boolean;
   #isDown: Promise<void> | null = null;
@@ -67,6 +76,9 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#faults = parts.faults;
     this.#credentials = parts.credentials;
     this.#controllers = parts.controllers;
+    this.#takeOver = parts.takeOver;
+    this.munged = parts.munged;
+    this.#steps = parts.steps;
     this.#nodes = parts.nodes;
     this.#ownsDirectory = parts.ownsDirectory;
     this.directory = parts.directory;
@@ -119,7 +131,10 @@ export class EmbeddedCluster implements AsyncDisposable {
       get isUp() {
         return server.isUp;
       },
-      start: (options) => server.start(options),
+      start: async (options) => {
+        await server.start(options);
+        if (found instanceof Slurmctld && found.isInCharge) this.#takeOver.now(found);
+      },
       stop: () => server.stop(),
       kill: () => server.stop('reset'),
       pause: () => server.pause(),
@@ -229,6 +244,22 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#faults.add(match, fault);
   }
 
+  /**
+   * Puts a controller in charge at once, without the wait for SlurmctldTimeout.
+   *
+   * @throws RangeError where there is no such controller.
+   */
+  takeOver(name: string): void {
+    const controller = this.#controllers.find((one) => one.name === name);
+    if (controller === undefined) throw new RangeError(`the cluster has no controller ${name}`);
+    this.#takeOver.now(controller);
+  }
+
+  /** Name of the controller in charge; `null` while none that is answers. */
+  get inCharge(): string | null {
+    return this.#controllers.find(({ isInCharge, server }) => isInCharge && server.isAnswering)?.name ?? null;
+  }
+
   /** Takes back all faults. */
   clearFaults(): void {
     this.#faults.clear();
@@ -245,9 +276,12 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     await Promise.all(servers.map((server) => server.stop()));
     await this.#life.close();
+    await this.#steps.stop();
+    await this.munged.stop();
     if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -258,6 +292,9 @@ interface ClusterParts {
   readonly faults: FaultList;
   readonly credentials: CredentialStore;
   readonly controllers: readonly Slurmctld[];
+  readonly takeOver: TakeOver;
+  readonly munged: EmbeddedMunged;
+  readonly steps: StepServer;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
   readonly directory: string;
   readonly ownsDirectory: boolean;
@@ -279,19 +316,39 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     faults,
     messageTimeoutMs: Number(settings.parameters.MessageTimeout ?? 10) * 1000,
     seen: (request) => listener(request),
+    turned: (name) => {
+      if (nodes.has(name)) life.retellNodes();
+      else takeOver.look();
+    },
   };
   const credentials = new CredentialStore();
-  const executor = new RecordExecutor();
+  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
+  const binDirectory = join(directory, 'bin');
+  const executor =
+    settings.jobs === 'records'
+      ? new RecordExecutor()
+      : new ProcessExecutor({
+          slurmConf: join(directory, 'slurm.conf'),
+          spoolDirectory: join(directory, 'spool'),
+          binDirectory,
+          stepsOf: (job) => steps.environmentOf(job),
+        });
   const life = new Life(world, executor);
+  const steps = new StepServer(life, join(directory, 'steps.socket'));
   const nodes = new Map<string, NodeDaemon>();
   for (const node of world.nodes.values()) {
-    nodes.set(node.name, new NodeDaemon(node, host, { world, executor, nodes, credentials }));
+    nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));
   }
   const setup = { world, life, nodes, credentials };
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
-  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
+  const takeOver = new TakeOver(world, controllers);
   world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
+  await makeDirectory(join(directory, 'work'));
+  const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
   const cluster = new EmbeddedCluster({
+    munged,
+    takeOver,
+    steps,
     world,
     life,
     faults,
@@ -305,7 +362,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     },
   });
   try {
-    await makeDirectory(cluster.workDirectory);
+    if (settings.jobs === 'processes') await Promise.all([installSrun(binDirectory), steps.start()]);
     await startControllers(controllers);
     await Promise.all([...nodes.values()].map(({ server }) => server.start()));
     for (const { node, server } of nodes.values()) node.port = server.endpoint.port;

@@ -46,6 +46,8 @@ const PREFIX = 'MUNGE:';
 const SUFFIX = ':';
 /** MUNGE's own, since 0.5. */
 const VERSION = 3;
+/** Version, cipher, MAC, compression, length of the realm. */
+const OUTER_LENGTH = 5;
 const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
 const CIPHER = 'aes-256-gcm';
@@ -67,15 +69,22 @@ const MAC_DIGESTS = new Map([
 ]);
 const ZIPS: ReadonlySet<number> = new Set([0, 2, 3]);
 
-/** Whether MUNGE has these kinds and takes them together; null when all is well. */
-export function refuseKinds(cipher: number, mac: number, zip: number): Refusal | null {
+/** Kinds that MUNGE has and takes together, or why not. One that is missing was cut off. */
+export function checkKinds(
+  cipher: number | undefined,
+  mac: number | undefined,
+  zip: number | undefined,
+): Pick<CredentialContent, 'cipher' | 'mac' | 'zip'> | Refusal {
+  if (cipher === undefined) return CUT;
   const key = CIPHER_KEYS.get(cipher);
   if (key === undefined) return refusal(EMUNGE.BAD_CIPHER, `there is no cipher ${cipher}`);
+  if (mac === undefined) return CUT;
   const digest = MAC_DIGESTS.get(mac);
   if (digest === undefined) return refusal(EMUNGE.BAD_MAC, `there is no MAC ${mac}`);
   if (digest < key) return refusal(EMUNGE.BAD_MAC, `MAC ${mac} is too short for cipher ${cipher}`);
+  if (zip === undefined) return CUT;
   if (!ZIPS.has(zip)) return refusal(EMUNGE.BAD_ZIP, `there is no compression ${zip}`);
-  return null;
+  return { cipher, mac, zip };
 }
 
 /** The text of a credential; `content` is valid. */
@@ -110,15 +119,14 @@ export interface Unsealed {
 export function unseal(key: KeyObject, text: string): Unsealed | Refusal {
   const bytes = unarmor(text);
   if (!(bytes instanceof Uint8Array)) return bytes;
-  const reader = new ByteReader(bytes);
-  if (reader.remaining < 5) return CUT;
-  const version = reader.u8();
+  const [version, cipher, mac, zip, realmLength = 0] = bytes.subarray(0, OUTER_LENGTH);
+  if (version === undefined) return CUT;
   if (version !== VERSION) return refusal(EMUNGE.BAD_VERSION, `there is no credential version ${version}`);
-  const [cipher, mac, zip] = [reader.u8(), reader.u8(), reader.u8()];
-  const refused = refuseKinds(cipher, mac, zip);
-  if (refused !== null) return refused;
-  const realmLength = reader.u8();
-  if (reader.remaining < realmLength + NONCE_LENGTH + TAG_LENGTH) return CUT;
+  const kinds = checkKinds(cipher, mac, zip);
+  if ('error' in kinds) return kinds;
+  if (bytes.length < OUTER_LENGTH + realmLength + NONCE_LENGTH + TAG_LENGTH) return CUT;
+  const reader = new ByteReader(bytes);
+  reader.raw(OUTER_LENGTH);
   const realm = reader.raw(realmLength);
   const open = bytes.subarray(0, reader.offset);
   const nonce = reader.raw(NONCE_LENGTH);
@@ -129,7 +137,8 @@ export function unseal(key: KeyObject, text: string): Unsealed | Refusal {
   // From here on it is what seal() wrote.
   const inner = new ByteReader(hidden);
   const content = {
-    ...{ cipher, mac, zip, realm: realmLength === 0 ? null : decodeText(realm) },
+    ...kinds,
+    realm: realmLength === 0 ? null : decodeText(realm),
     address: new Uint8Array(inner.raw(4)),
     ...{ encoded: inner.u32(), ttl: inner.u32(), uid: inner.u32(), gid: inner.u32() },
     ...{ restrictUid: inner.u32(), restrictGid: inner.u32() },
@@ -140,15 +149,16 @@ export function unseal(key: KeyObject, text: string): Unsealed | Refusal {
 
 /** The bytes between prefix and suffix; white space before and within is allowed, and anything behind. */
 function unarmor(text: string): Uint8Array | Refusal {
-  const start = text.trimStart();
+  const start = text.replace(/^[ \t-\r]+/, '');
   if (start === '' || start.startsWith('\0')) return refusal(EMUNGE.BAD_ARG, 'there is no credential');
-  if (!start.startsWith(PREFIX)) return refusal(EMUNGE.BAD_CRED, `it does not begin with ${PREFIX}`);
+  if (!start.startsWith(PREFIX))
+    return refusal(EMUNGE.BAD_CRED, `the credential does not begin with ${PREFIX}`);
   const end = start.lastIndexOf(SUFFIX);
-  if (end < PREFIX.length) return refusal(EMUNGE.BAD_CRED, `it does not end with ${SUFFIX}`);
-  const base64 = start.slice(PREFIX.length, end).replaceAll(/\s/g, '');
+  if (end < PREFIX.length) return refusal(EMUNGE.BAD_CRED, `the credential does not end with ${SUFFIX}`);
+  const base64 = start.slice(PREFIX.length, end).replaceAll(/[ \t-\r]/g, '');
   // Buffer.from() would leave out what is no base64.
   if (base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
-    return refusal(EMUNGE.BAD_CRED, 'it is not base64');
+    return refusal(EMUNGE.BAD_CRED, 'the credential is not base64');
   }
   return Buffer.from(base64, 'base64');
 }
@@ -173,4 +183,4 @@ function refusal(error: number, text: string | null): Refusal {
   return { error, text };
 }
 
-const CUT = refusal(EMUNGE.BAD_CRED, 'it is cut off');
+const CUT = refusal(EMUNGE.BAD_CRED, 'the credential is cut off');

@@ -18,7 +18,7 @@ import {
 } from '../auth/munge-wire.js';
 import { encodeText } from '../protocol/byte-text.js';
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
-import { MAX_REALM, type Refusal, refuseKinds, seal, unseal } from './credential-text.js';
+import { checkKinds, MAX_REALM, type Refusal, seal, unseal } from './credential-text.js';
 
 /** Who makes or opens a credential. */
 export interface UserAndGroup {
@@ -168,10 +168,12 @@ export class CredentialStore {
    */
   make(request: MintRequest): string | Refusal {
     const { payload, realm = null } = request;
-    const cipher = orUsual(request.cipher, DEFAULT_CIPHER, USUAL_CIPHER);
-    const mac = orUsual(request.mac, DEFAULT_MAC, USUAL_MAC);
-    const refused = refuseKinds(cipher, mac, orUsual(request.zip, DEFAULT_ZIP, NO_ZIP));
-    if (refused !== null) return refused;
+    const kinds = checkKinds(
+      orUsual(request.cipher, DEFAULT_CIPHER, USUAL_CIPHER),
+      orUsual(request.mac, DEFAULT_MAC, USUAL_MAC),
+      orUsual(request.zip, DEFAULT_ZIP, NO_ZIP),
+    );
+    if ('error' in kinds) return kinds;
     if (payload.length > MAX_PAYLOAD) {
       const text = `a payload of ${payload.length} bytes, MUNGE takes at most ${MAX_PAYLOAD}`;
       return { error: EMUNGE.BAD_LENGTH, text };
@@ -181,7 +183,7 @@ export class CredentialStore {
       return { error: EMUNGE.BAD_REALM, text: `a realm of ${realmLength} bytes, at most ${MAX_REALM} fit` };
     }
     return seal(this.#key, {
-      ...{ cipher, mac, zip: NO_ZIP, realm, address: this.#address, encoded: this.#seconds() },
+      ...{ ...kinds, zip: NO_ZIP, realm, address: this.#address, encoded: this.#seconds() },
       ttl: Math.min(orUsual(request.ttlSeconds, DEFAULT_TTL, USUAL_TTL), MAX_TTL),
       ...{ uid: request.uid, gid: request.gid, payload },
       restrictUid: request.restrictUid ?? ANY_ID,
@@ -200,7 +202,7 @@ export class CredentialStore {
     const { content, id } = unsealed;
     const { encoded, restrictUid, restrictGid } = content;
     if (!this.#mayOpen(restrictUid, restrictGid, by)) {
-      const text = `it is not for uid ${by.uid}, gid ${by.gid}`;
+      const text = `the credential is not for uid ${by.uid}, gid ${by.gid}`;
       return { error: EMUNGE.CRED_UNAUTHORIZED, text, credential: null };
     }
     const decoded = this.#seconds();

@@ -1,6 +1,7 @@
 /** The slurm.conf of an embedded cluster: as slurmwire and Slurm's own tools of its release take it. */
 import { join } from 'node:path';
 import type { Endpoint } from '../protocol/transport.js';
+import { DEFAULT_TIMEOUT } from './controller/take-over.js';
 import type { World } from './model/world.js';
 
 /** @param controllers where each listens. slurm.conf has one port for all, so further ones have addresses of their own. */
@@ -19,6 +20,7 @@ export function slurmConfOf(world: World, controllers: readonly Endpoint[], dire
     ProctrackType: 'proctrack/linuxproc',
     TaskPlugin: 'task/none',
     MpiDefault: 'none',
+    SlurmctldTimeout: `${DEFAULT_TIMEOUT}`,
     SelectType: 'select/cons_tres',
     SelectTypeParameters: 'CR_CPU',
     ReturnToService: '2',

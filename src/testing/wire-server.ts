@@ -7,7 +7,7 @@ import type { AuthSection } from '../protocol/auth-section.js';
 import { decodeBody, encodeBody } from '../protocol/body.js';
 import { decodeFrame, encodeFrame, type Frame, LENGTH_WORD } from '../protocol/frame.js';
 import { FrameAssembler } from '../protocol/frame-assembler.js';
-import { HEADER_FLAGS, type HeaderInput } from '../protocol/header.js';
+import { HEADER_FLAGS, type HeaderInput, type ReturnItem } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
 import { isPayloadOf, payloadDigest } from '../protocol/payload-digest.js';
@@ -76,6 +76,8 @@ export interface WireHost {
   readonly messageTimeoutMs: number;
   /** Told of each request when it is over. */
   seen(request: RequestSeen): void;
+  /** Told when a daemon begins or ceases to answer. */
+  turned(name: string): void;
 }
 
 /** What makes one daemon. */
@@ -89,6 +91,8 @@ export interface WireDaemon {
   /** IPv4 address it listens on. */
   readonly address: string;
   handle(request: WireRequest, signal: AbortSignal): Promise<WireAnswer> | WireAnswer;
+  /** Passes a message on to other nodes, whoever it is from: forwarding does not wait for the credential to be looked at. */
+  forward?(frame: Frame, signal: AbortSignal): Promise<ReturnItem[]> | Harm;
 }
 
 /** No message to a daemon of a cluster in a test is longer. */
@@ -134,6 +138,11 @@ export class WireServer {
     return this.#server !== null;
   }
 
+  /** It is up and not paused. */
+  get isAnswering(): boolean {
+    return this.isUp && !this.#paused;
+  }
+
   /**
    * Listens: on a port of the system's choice at first, on that same port ever after.
    *
@@ -166,6 +175,7 @@ export class WireServer {
     }
     server.on('error', () => {});
     this.#port = (server.address() as { port: number }).port;
+    this.#host.turned(this.#daemon.name);
   }
 
   /** Closes all connections and listens no more. What was being executed is given up. */
@@ -180,16 +190,19 @@ export class WireServer {
       if (manner === 'reset') socket.resetAndDestroy();
       else socket.destroy();
     }
+    this.#host.turned(this.#daemon.name);
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
   /** Takes connections, as the kernel does for a stopped process, and reads nothing. */
   pause(): void {
     this.#paused = true;
+    this.#host.turned(this.#daemon.name);
   }
 
   resume(): void {
     this.#paused = false;
+    this.#host.turned(this.#daemon.name);
     for (const go of this.#waiting.splice(0)) go();
   }
 
@@ -271,9 +284,16 @@ export class WireServer {
       log('none');
       return null;
     }
+    const forwarded = opened.frame?.header.forward.cnt
+      ? this.#daemon.forward?.(opened.frame, signal)
+      : undefined;
+    if (forwarded !== undefined && 'harm' in forwarded) {
+      log(`would have harmed: ${forwarded.harm}`);
+      return null;
+    }
     if (opened.rejection !== null) {
       log(`refused: ${opened.rejection}`);
-      return refuse(refusalOf(kind, own, opened.rejection, release));
+      return refuse(refusalOf(kind, own, opened.rejection, release), await forwarded);
     }
     const lie = lieOf(fault);
     const truth =
@@ -288,13 +308,16 @@ export class WireServer {
       return null;
     }
     log(showAnswer(answer));
-    const packed = this.#pack(answer, opened.request, fault?.release ?? release);
+    const items = await forwarded;
+    if (signal.aborted) return null;
+    const whole = items === undefined ? answer : { ...answer, returnList: items };
+    const packed = this.#pack(whole, opened.request, fault?.release ?? release);
     const changed = fault?.corrupt?.(packed) ?? packed;
     return fault?.cutAt === undefined ? changed : changed.subarray(0, fault.cutAt);
   }
 
   #open(bytes: Uint8Array): Opened {
-    const none = { name: null, uid: null };
+    const none = { name: null, uid: null, frame: null };
     const release = versionOf(bytes);
     if (release === null) return { ...none, release, rejection: 'version' };
     let frame: Frame;
@@ -305,8 +328,8 @@ export class WireServer {
     }
     const { messageName, auth, body, header } = frame;
     const who = this.#identify(auth);
-    if (who === null) return { name: messageName, uid: null, release, rejection: 'credential' };
-    const known = { name: messageName, uid: who.uid, release };
+    if (who === null) return { name: messageName, uid: null, release, frame, rejection: 'credential' };
+    const known = { name: messageName, uid: who.uid, release, frame };
     const isBound = isPayloadOf(who.payload, release, header.msgType, body);
     if (!isBound || messageName === null) return { ...known, rejection: 'body' };
     if (!isMessageName(messageName)) return { ...known, rejection: 'not-served' };
@@ -314,7 +337,7 @@ export class WireServer {
       const record: unknown = decodeBody(messageName, release, body);
       const { uid, gid } = who;
       const request = { name: messageName, record, release, uid, gid, frame, bytes };
-      return { name: messageName, uid, release, rejection: null, request };
+      return { name: messageName, uid, release, frame, rejection: null, request };
     } catch {
       return { ...known, rejection: 'body' };
     }
@@ -377,28 +400,23 @@ export class WireServer {
   }
 }
 
-function refuse(refusal: Refusal): Uint8Array | string | null {
+function refuse(refusal: Refusal, returnList?: readonly ReturnItem[]): Uint8Array | string | null {
   if (refusal === 'close') return null;
   if (refusal === 'http') return HTTP_REFUSAL;
   const { rc, release } = refusal;
   const body = encodeBody('RESPONSE_SLURM_RC', release, { returnCode: rc });
-  return encodeFrame({ release, messageName: 'RESPONSE_SLURM_RC', auth: null, body });
+  return encodeFrame({ release, messageName: 'RESPONSE_SLURM_RC', auth: null, body, returnList });
 }
 
-type Opened =
-  | {
-      readonly name: string | null;
-      readonly uid: number | null;
-      readonly release: Release | null;
-      readonly rejection: Rejection;
-    }
+type Opened = { readonly release: Release | null; readonly frame: Frame | null } & (
+  | { readonly name: string | null; readonly uid: number | null; readonly rejection: Rejection }
   | {
       readonly name: MessageName;
       readonly uid: number;
-      readonly release: Release;
       readonly rejection: null;
       readonly request: WireRequest;
-    };
+    }
+);
 
 function versionOf(bytes: Uint8Array): Release | null {
   return releaseOfHeaderVersion(new DataView(bytes.buffer, bytes.byteOffset).getUint16(LENGTH_WORD));

@@ -28,7 +28,7 @@ export class Slurmctld {
   readonly index: number;
   readonly #setup: ControllerSetup;
   readonly #limiter: RateLimiter;
-  /** Whether it is in charge: `standby.ts` decides among several. */
+  /** Whether it is in charge: `take-over.ts` decides among several. */
   isInCharge: boolean;
 
   /** @param index 0 for the primary, from 1 for backups in their order. */

@@ -87,8 +87,12 @@ function isWholeHetJob({ settings }: World): boolean {
 }
 
 function sluidTarget({ world, own }: Pick<ControllerCall, 'world' | 'own'>, { sluid }: ParsedJobId): Target {
-  const job = since({ own }, '26.05') ? world.jobs.withSluid(sluid ?? 0n) : null;
-  return job === null ? { kind: 'none', rc: INVALID_JOB_ID } : { kind: 'job', job };
+  const job = since({ own }, '26.05')
+    ? sluid === undefined
+      ? undefined
+      : world.jobs.withSluid(sluid)
+    : undefined;
+  return job === undefined || job === null ? { kind: 'none', rc: INVALID_JOB_ID } : { kind: 'job', job };
 }
 
 function tasksTarget(world: World, { jobId, text }: ParsedJobId): Target {
