@@ -45,6 +45,7 @@ export interface EmbeddedDaemon {
   kill(): Promise<void>;
   /** As by SIGSTOP: connections are taken, nothing is read. */
   pause(): void;
+  /** Goes on after `pause`, as by SIGCONT. */
   resume(): void;
 }
 

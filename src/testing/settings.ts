@@ -26,6 +26,7 @@ export interface RateLimitOptions {
   readonly refillPeriodSeconds?: number | undefined;
 }
 
+/** What an embedded cluster should be like. */
 export interface ClusterOptions {
   /** Release of the controllers. Default 26.05. */
   readonly release?: Release | undefined;
