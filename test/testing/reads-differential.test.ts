@@ -79,10 +79,12 @@ function like(value: unknown): unknown {
 
 /** Paths at which two values are not alike, each with what it is there and here. */
 function unlike(there: unknown, here: unknown, path = ''): string[] {
-  if (areRecordLists(there, here))
-    return there.length !== here.length
-      ? [`${path}: ${there.length} ≠ ${here.length} records`]
-      : there.flatMap((one, i) => unlike(one, here[i], path));
+  const lists = [there, here];
+  if (areRecordLists(lists)) {
+    const [a, b] = lists;
+    if (a.length !== b.length) return [`${path}: ${a.length} ≠ ${b.length} records`];
+    return a.flatMap((one, i) => unlike(one, b[i], path));
+  }
   const isRecord = (one: unknown) => one !== null && typeof one === 'object' && !Array.isArray(one);
   if (!isRecord(there) || !isRecord(here)) {
     const [a, b] = [like(there), like(here)].map((one) => JSON.stringify(one));
@@ -94,7 +96,7 @@ function unlike(there: unknown, here: unknown, path = ''): string[] {
   );
 }
 
-function areRecordLists(...values: readonly unknown[]): values is [Tree[], Tree[]] {
+function areRecordLists(values: unknown[]): values is [Tree[], Tree[]] {
   return values.every(
     (one) =>
       Array.isArray(one) &&

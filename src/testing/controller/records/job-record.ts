@@ -81,7 +81,7 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     network: null,
     preemptTime: 0n,
     preSusTime: BigInt(job.preSusTime),
-    priority: isJobSuspended(state) ? 0 : job.priority,
+    priority: priorityOf(job, context),
     profile: 0,
     reboot: 0,
     reqSwitch: 0,
@@ -180,6 +180,12 @@ const NO_LAYOUT = {
   ntasksPerCore: 0xffff,
   planeSize: 0,
 } as const;
+
+/** 0: held, or suspended. Of priority/multifactor without any weight, the default since 24.11, comes 1. */
+function priorityOf({ state, priority }: Job, context: RecordContext): number {
+  if (isJobSuspended(state)) return 0;
+  return since(context, '24.11') ? Math.min(priority, 1) : priority;
+}
 
 const YEAR_MINUTES = 365 * 24 * 60;
 
