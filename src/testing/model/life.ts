@@ -34,6 +34,7 @@ export const REASONS = {
   WAIT_HELD_USER: 16,
   FAIL_EXIT_CODE: 24,
   FAIL_TIMEOUT: 25,
+  WAIT_ARRAY_TASK_LIMIT: 72,
 } as const;
 
 /** Which processes of a job on one node a signal is for, as a slurmd is told. */
@@ -150,7 +151,10 @@ export class Life {
   /** @returns true where the record has another task that may start. */
   #startNext(job: Job): boolean {
     const { array } = job;
-    if (array !== null && array.limit > 0 && this.#running(array.jobId) >= array.limit) return false;
+    if (array !== null && array.limit > 0 && this.#running(array.jobId) >= array.limit) {
+      job.reason = REASONS.WAIT_ARRAY_TASK_LIMIT;
+      return false;
+    }
     const nodes = this.#resources.take(job);
     if (nodes === null) return false;
     if (array === null || array.taskId !== null) {
