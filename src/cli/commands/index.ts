@@ -2,5 +2,6 @@
 import type { Command } from 'commander';
 import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
+import { doctorCommand } from './doctor.js';
 
-export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [cancelCommand];
+export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [cancelCommand, doctorCommand];
