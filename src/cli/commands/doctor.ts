@@ -11,7 +11,7 @@ const LIMIT_MS = 5_000;
 
 /** `slurmwire doctor`: is everything there that a kill needs? */
 export function doctorCommand(io: CommandIo): Command {
-  return connectionOptions(new Command('doctor'))
+  const command = new Command('doctor')
     .summary('find out what is wrong')
     .description(
       'look at everything that a signal needs: configuration, credentials, controllers, clocks, nodes. Sends lookups and PINGs, nothing else. Every check has its own time limit (--timeout, 5 s). Exit code 0: all is well; 1: problems were found.',
@@ -38,6 +38,7 @@ export function doctorCommand(io: CommandIo): Command {
       ]);
       if (problems > 0) io.setExitCode(EXIT.refused);
     });
+  return connectionOptions(command);
 }
 
 const WORDS: Readonly<Record<Verdict, readonly [string, Style]>> = {

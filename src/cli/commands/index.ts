@@ -3,5 +3,18 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
 import { doctorCommand } from './doctor.js';
+import { explainCommand } from './explain.js';
+import { pingCommand } from './ping.js';
+import { probeCommand } from './probe.js';
+import { signalCommand } from './signal.js';
+import { terminateCommand } from './terminate.js';
 
-export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [cancelCommand, doctorCommand];
+export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
+  cancelCommand,
+  signalCommand,
+  terminateCommand,
+  probeCommand,
+  pingCommand,
+  explainCommand,
+  doctorCommand,
+];
