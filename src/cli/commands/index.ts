@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
+import { completionCommand } from './completion.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { pingCommand } from './ping.js';
@@ -17,4 +18,5 @@ export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
   pingCommand,
   explainCommand,
   doctorCommand,
+  completionCommand,
 ];

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { badOption } from '../../rpc/check-options.js';
 import type { SignalledPart, Terminated, TerminateOptions, TerminateState } from '../../rpc/index.js';
@@ -229,7 +230,7 @@ function report(
     );
   if (saved !== null)
     output.note(
-      `${WHO}: to go on: ${['slurmwire', 'terminate', ...again(options), '--resume', saved].map(quoted).join(' ')}`,
+      `${WHO}: to go on: ${['slurmwire', 'terminate', ...again(options, io), '--resume', saved].map(quoted).join(' ')}`,
     );
   io.signal.throwIfAborted();
   io.setExitCode(exitCodeOfResults(results));
@@ -264,13 +265,17 @@ function lineOf(
   return `${target}: ${output.paint('green', 'gone')} ${after}: ${said}${again}`;
 }
 
-/** The options that say which cluster is meant, as they were given. */
-function again({ conf, controller = [], protocol, auth, mungeSocket }: ConnectionOptions): string[] {
+/** The options that say which cluster is meant, for a shell in any directory. */
+function again(
+  { conf, controller = [], protocol, auth, mungeSocket }: ConnectionOptions,
+  { cwd }: CommandIo,
+): string[] {
+  const file = (path: string | undefined) => (path === undefined ? undefined : resolve(cwd, path));
   const named = Object.entries({
-    '--conf': conf,
+    '--conf': file(conf),
     '--protocol': protocol,
     '--auth': auth,
-    '--munge-socket': mungeSocket,
+    '--munge-socket': file(mungeSocket),
   });
   return [
     ...named.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),

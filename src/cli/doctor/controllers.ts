@@ -155,7 +155,7 @@ function judged({ reply, askedAt, answeredAt }: Answered, endpoint: Endpoint, is
     };
   }
   if (isStandby(reply)) {
-    const summary = `Up and on standby (${role}), protocol ${protocol} is spoken, ${latencyMs} ms.`;
+    const summary = `Up and on standby (${role}), ${latencyMs} ms; which release it is it tells when it is in charge.`;
     const verdict = isPrimary ? 'note' : 'ok';
     return {
       finding: finding(CHECK, verdict, summary, { subject, details: { ...details, inCharge: false } }),

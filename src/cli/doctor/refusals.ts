@@ -74,11 +74,8 @@ export function refusals(facts: RefusalFacts): Finding[] {
     );
   }
   if (!isAtLeast(protocol, '23.11')) {
-    add(
-      'one request for many jobs',
-      `Protocol ${protocol} has no request for many jobs (KILL_JOBS, 23.11): each job is asked for by itself.`,
-      'slurmwire',
-    );
+    const summary = `Protocol ${protocol} has no request for many jobs (KILL_JOBS, 23.11): each job is asked for by itself.`;
+    found.push(finding('mass-kill', 'note', summary));
   }
   return found;
 }

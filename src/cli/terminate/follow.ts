@@ -62,7 +62,7 @@ export class Follower {
 /** When a wait began and when it ends, in milliseconds since 1970. */
 function waitOf(event: TerminateEvent): { at: number; until: number } {
   const isWait = event.type === 'waiting' || event.type === 'confirming';
-  if (!isWait) return { at: event.at, until: event.at + 1 };
+  if (!isWait) return { at: Date.now(), until: Date.now() + 1 };
   const { since } = event.resume;
   const at = since === null ? event.at : Math.min(since, event.at);
   return { at, until: Math.max(event.until, at + 1) };
