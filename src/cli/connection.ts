@@ -70,7 +70,7 @@ export function connectionOptions(command: Command): Command {
 export async function connectFrom(options: ConnectionOptions, io: CliIo): Promise<SlurmClient> {
   const { conf, controller, protocol } = options;
   const config = await configOf(options, io);
-  return connect({
+  return (io.connect ?? connect)({
     conf: config ?? conf,
     controllers: controller,
     protocol,

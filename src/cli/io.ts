@@ -1,5 +1,8 @@
 /** The outside world of a command: what `main.ts` takes from the process, and a test makes up. */
 
+import type { Clock } from '../rpc/clock.js';
+import type { connect } from '../rpc/index.js';
+
 /** A stream that text is written to, as `process.stdout` is. */
 export type TextOutput = NodeJS.WritableStream & {
   readonly isTTY?: boolean | undefined;
@@ -21,6 +24,10 @@ export interface CliIo {
   readonly signal: AbortSignal;
   /** What the program was called as: the base name of its path, `slurmwire` or `scancel`. */
   readonly invokedAs: string;
+  /** Makes the client. Default: the library's own. For tests. */
+  readonly connect?: typeof connect | undefined;
+  /** Default: the system's. For tests. */
+  readonly clock?: Clock | undefined;
 }
 
 /** {@link CliIo} with the way to say how it ended. Handed to each command by `run()`. */

@@ -4,6 +4,7 @@ import { isMessageName, type MessageInput, type MessageName } from '../protocol/
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
+import type { ClusterFacts } from './cluster-facts.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import {
@@ -502,6 +503,11 @@ export class SlurmClient implements AsyncDisposable {
    */
   paces(): Pace[] {
     return this.#link.paces();
+  }
+
+  /** @internal For the command, which says of itself what scrontab jobs are in for. */
+  clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
+    return this.#run('clusterFacts', options, CALL_OPTIONS, 2, (context) => this.#link.clusterFacts(context));
   }
 
   /**
