@@ -69,6 +69,6 @@ const SIGNAL_WORDS = Object.keys(UNIX_SIGNALS).map((name) => name.slice('SIG'.le
 
 /** One line, for a menu. */
 function firstSentence(text: string): string {
-  const [sentence = ''] = text.split(/(?<=[a-z)])[.;:] /);
+  const [sentence = ''] = text.replaceAll(/ \(default:[^)]*\)/g, '').split(/(?<=[a-z)])[.;:](?: |$)/);
   return sentence.replaceAll(/\s+/g, ' ').trim();
 }

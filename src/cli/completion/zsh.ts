@@ -27,7 +27,9 @@ if [[ $funcstack[1] == _${name} ]]; then _${name} "$@"; else compdef _${name} ${
 
 function commandCase({ name, options, args }: CompletedCommand): string {
   const places = args.map(({ name: what, values, isVariadic }) =>
-    quoted(`${isVariadic ? '*' : ''}:${escaped(what)}:${action(values)}`),
+    quoted(
+      `${isVariadic ? '*' : ''}:${escaped(what)}:${values.kind === 'other' ? message(what) : action(values)}`,
+    ),
   );
   return `        ${name}) _arguments -s ${[...options.flatMap(optionSpecs), ...places].join(' ')} ;;`;
 }
@@ -54,6 +56,11 @@ function action(values: Values): string {
     case 'other':
       return ' ';
   }
+}
+
+/** A place that no shell can fill says what it is for; not where an option is begun, which it would make look ambiguous. */
+function message(what: string): string {
+  return `{[[ $PREFIX == -* ]] || _message ${escaped(what)}}`;
 }
 
 function escaped(text: string): string {
