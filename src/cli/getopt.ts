@@ -39,7 +39,7 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
     if (arg === '--') break;
     if (arg.startsWith('--')) {
       const [name = '', value] = splitOnce(arg.slice(2));
-      const found = findLong(command, name, rules);
+      const found = findLong(command, name, arg, rules);
       if (typeof found === 'string') return end(found);
       const shown = `--${nameOf(found)}`;
       if (!found.required && value !== undefined) return end(`option '${shown}' doesn't allow an argument`);
@@ -70,7 +70,12 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
 }
 
 /** The option, or what is wrong with the name. */
-function findLong(command: Command, name: string, { aliases, whole }: GetoptRules): Option | string {
+function findLong(
+  command: Command,
+  name: string,
+  arg: string,
+  { aliases, whole }: GetoptRules,
+): Option | string {
   const exact = command.options.find((option) => nameOf(option) === name);
   if (exact !== undefined) return exact;
   const begun = command.options.filter((option) => {
@@ -78,11 +83,11 @@ function findLong(command: Command, name: string, { aliases, whole }: GetoptRule
     return long.startsWith(name) && !whole.has(long);
   });
   const [first] = begun;
-  if (first === undefined) return `unrecognized option '--${name}'`;
+  if (first === undefined) return `unrecognized option '${arg}'`;
   const meanings = new Set(begun.map((option) => aliases[nameOf(option)] ?? nameOf(option)));
   if (meanings.size === 1) return first;
   const names = begun.map((option) => `'--${nameOf(option)}'`).join(' ');
-  return `option '--${name}' is ambiguous; possibilities: ${names}`;
+  return `option '${arg}' is ambiguous; possibilities: ${names}`;
 }
 
 /** The long name without its dashes. */

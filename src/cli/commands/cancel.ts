@@ -191,6 +191,9 @@ function report(error: unknown, voice: Voice): void {
     return;
   }
   if (!isSlurmError(error)) return;
-  voice.error(textOfError(error));
-  for (const line of failureLines(error)) voice.bare(line);
+  const text = textOfError(error);
+  voice.error(text);
+  const [what = '', ...lines] = failureLines(error);
+  voice.bare(`  error:    ${what}`);
+  for (const line of lines) voice.bare(line);
 }

@@ -136,11 +136,11 @@ class Canceller {
     if (filter !== null) {
       const { jobs, protocol } = await slurm.killJobs(filter, this.#signal, options);
       this.#protocol = protocol;
-      for (const { target, outcome, number, code, message } of jobs) {
+      for (const { target, outcome, number, code, message, serverMessage } of jobs) {
         this.#jobs.push({ target, outcome, number, code, message });
         if (number === 0) voice.verbose(this.#sentence(target));
         else if (voice.verbosity > 0 || !isEnded(code ?? undefined)) {
-          const text = number === null ? (message ?? '') : textOfNumber(number, protocol);
+          const text = serverMessage ?? (number === null ? message : textOfNumber(number, protocol));
           voice.error(`Kill job error on job id ${target}: ${text}`);
         }
         // A refusal does not count, as with scancel; what is not known does.
@@ -355,8 +355,10 @@ class Canceller {
     this.#jobs.push({ target, outcome, number: error.number ?? null, code, message: error.message });
     if (voice.verbosity > 0 || !isOver) {
       voice.error(`${failed}: ${textOfError(error)}`);
-      if (!isOver && outcome !== 'refused')
-        for (const line of failureLines(error).slice(1)) voice.error(line);
+      // A plain answer says it all.
+      if (!isOver && !isPlainAnswer(error)) {
+        for (const line of failureLines(error).slice(1)) voice.bare(line);
+      }
     }
     // What is over is what SIGKILL was to come to.
     if (!isOver || !this.#kills) this.#worst = Math.max(this.#worst, number);
@@ -405,6 +407,11 @@ class Canceller {
 /** Pending and nothing else: a requeued job that is still completing is not. */
 function isPlainlyPending({ jobState }: JobRecord): boolean {
   return jobState === 0;
+}
+
+/** What the controller said, or would have said, and no doubt is left. */
+function isPlainAnswer({ name, outcome }: SlurmError): boolean {
+  return name === 'SlurmServerError' && (outcome === 'refused' || outcome === 'not-sent');
 }
 
 /** `null` where no job can fit. */

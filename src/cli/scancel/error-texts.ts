@@ -30,6 +30,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   ESLURM_JOB_SIGNAL_FAILED: 'Cannot signal job',
   ESLURM_INVALID_SLUID: 'SLUID is invalid',
   ESLURM_INVALID_CLUSTER_NAME: 'Invalid cluster name',
+  ESLURM_JOB_NOT_FEDERATED: 'Not a valid federated job',
   ESLURM_FED_JOB_LOCK: 'Job locked by another sibling',
   ESLURMD_KILL_TASK_FAILED: 'Kill task failed',
   ESLURMD_STEP_SUSPENDED: 'Job step is suspended',

@@ -1,5 +1,4 @@
 /** What scancel says of its own options: in an error, and with `-vvv`. */
-import { unixSignalName } from '../../protocol/unix-signal.js';
 import type { CancelFilter, CancelRequest } from './request.js';
 
 /** `name=value ` for each filter that was given. */
@@ -40,10 +39,8 @@ export function requestLines({ filter, operands, ...request }: CancelRequest, ve
     line('qos', qos),
     line('reservation', reservation),
     line('sibling', request.sibling),
-    ...(request.signal === null
-      ? []
-      : [line('signal', `${request.signal} (${unixSignalName(request.signal)})`)]),
-    line('state', state?.name ?? 'END'),
+    ...(request.signal === null ? [] : [line('signal', request.signal)]),
+    line('state', state?.name ?? '?'),
     line('user_id', user?.uid ?? 0),
     line('user_name', user?.name),
     line('verbose', verbosity),

@@ -126,13 +126,7 @@ export async function requestOf(
       `Invalid SLUID ${sluid.job.text}`,
       'No filter can stand beside a SLUID: name the job by its number.',
     );
-  const batch = options.batch ?? fromEnv.batch;
   const full = options.full ?? fromEnv.full;
-  if (batch && full)
-    throw new ScancelTrouble(
-      '--batch and --full contradict each other',
-      'The batch shell alone, or all of the job: say which.',
-    );
   const clusterText = options.clusters ?? env.SLURM_CLUSTERS;
   const clusters =
     clusterText === undefined
@@ -146,7 +140,8 @@ export async function requestOf(
     filter,
     hasFilter,
     signal,
-    batch,
+    // Sent together, slurmstepd heeds --full (read in 22.05 and 26.05).
+    batch: !full && (options.batch ?? fromEnv.batch),
     full,
     hurry: options.hurry ?? fromEnv.hurry,
     cron: options.cron ?? fromEnv.cron,
