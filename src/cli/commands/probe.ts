@@ -39,7 +39,7 @@ export function probeCommand(io: CommandIo): Command {
 function linesOf(probe: Probe, output: Output): string[] {
   const { target, exists, mayBeHidden, jobs, steps } = probe;
   if (!exists) {
-    const hidden = mayBeHidden ? " (or is somebody else's: this cluster hides those)" : '';
+    const hidden = mayBeHidden ? " (somebody else's may be hidden from you)" : '';
     return [`${target}: ${output.paint('yellow', 'does not exist')}${hidden}`];
   }
   const found = steps ?? jobs;
