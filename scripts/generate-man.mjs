@@ -1,5 +1,5 @@
 /**
- * Writes man/*.1 from the commands of the built program and man/prose. With --check it writes nothing and fails when a checked-in page is not what it
+ * Writes man/*.1, and their list in package.json, from the commands of the built program and man/prose. With --check it writes nothing and fails when a checked-in page is not what it
  * would write.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -48,4 +48,7 @@ if (process.argv.includes('--check')) {
   await mkdir(directory, { recursive: true });
   for (const name of there) if (!pages.has(name)) await rm(new URL(name, directory));
   for (const [name, text] of pages) await writeFile(new URL(name, directory), text);
+  const manifest = JSON.parse(await readFile(new URL('package.json', root), 'utf8'));
+  manifest.man = [...pages.keys()].map((name) => `./man/${name}`);
+  await writeFile(new URL('package.json', root), `${JSON.stringify(manifest, null, 2)}\n`);
 }

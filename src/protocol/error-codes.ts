@@ -71,4 +71,5 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_REPLAY_MISMATCH: 'A replayed conversation went another way than the recorded one.',
 } as const;
 
+/** A `code` of this library's own. */
 export type OwnErrorCode = keyof typeof OWN_ERROR_CODES;

@@ -55,7 +55,7 @@ export class Recorder {
   }
 
   /**
-   * The same transport, recorded. Connects, reads and writes reject as the inner ones do. An attempt to connect that the caller's
+   * Wraps a transport, so that what goes through it is recorded. Connects, reads and writes reject as the inner ones do. An attempt to connect that the caller's
    * signal ended is not recorded.
    */
   transport(inner: Transport): Transport {
@@ -75,7 +75,7 @@ export class Recorder {
     };
   }
 
-  /** The same authenticator; the recorder remembers who made which credential and for what, and so can write it beside the redaction. */
+  /** Wraps an authenticator: the recorder remembers who made which credential and for what, and so can write it beside the redaction. */
   auth(inner: Authenticator): Authenticator {
     const { name, reach, since } = inner;
     return {
