@@ -514,7 +514,9 @@ export class SlurmClient implements AsyncDisposable {
 
   /** @internal For the command, which says of itself what scrontab jobs are in for. */
   clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
-    return this.#run('clusterFacts', options, CALL_OPTIONS, 2, (context) => this.#link.clusterFacts(context));
+    return this.#run('clusterFacts', undefined, undefined, options, (context) =>
+      this.#link.clusterFacts(context),
+    );
   }
 
   /**
@@ -615,6 +617,7 @@ const VERBS: Readonly<
   terminate: { known: TERMINATE_OPTIONS, exchanges: 0 },
   explain: { known: CALL_OPTIONS, exchanges: EXPLAIN_EXCHANGES },
   ping: { known: CALL_OPTIONS, exchanges: 1 },
+  clusterFacts: { known: CALL_OPTIONS, exchanges: 2 },
   request: { known: REQUEST_OPTIONS, exchanges: 6 },
 };
 
