@@ -13,7 +13,8 @@ import {
 } from '../../protocol/messages/job-state.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
-import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
+import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
+import { stepName } from '../../rpc/signal-plan.js';
 import type { Executor } from './executor.js';
 import type { Job, JobSpec, Step, StepProgram } from './job.js';
 import { Resources } from './resources.js';
@@ -479,9 +480,13 @@ export class Life {
   }
 
   #send(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): void {
-    if (unixSignal === 0 || !this.executor.signal(job, step, node, unixSignal, whom)) return;
+    if (unixSignal === 0) return;
+    const pids = this.executor.signal(job, step, node, unixSignal, whom);
+    if (pids === null) return;
     const { jobId, stepId } = step;
-    this.world.signals.push({ jobId, stepId, node, unixSignal, whom, at: Date.now() });
+    const names = { target: stepName(step), signal: unixSignalName(unixSignal) };
+    this.world.signals.push({ jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() });
+    this.world.tell();
   }
 
   #after(ms: number, action: () => void): void {
