@@ -313,6 +313,25 @@ describe('jobs that are looked up', () => {
   });
 });
 
+describe('scrontab jobs', () => {
+  const flagsOf = async (argv: readonly string[], scrontab: 'none' | 'guarded' | 'open') => {
+    const setup = { cluster: { scrontab, wholeHetJob: false } };
+    const { sent } = await cancel([...argv, '7'], {
+      release: '26.05',
+      jobs: [job(7, { cronspec: '* * * * *' })],
+      setup,
+    });
+    return sent;
+  };
+  const meant = [`7 9 ${KILL_FLAGS.KILL_CRON.bit}`];
+
+  test('are signalled as a whole, unless the cluster wants to be told that they are meant', async () => {
+    expect(await flagsOf([], 'open')).toEqual(meant);
+    expect(await flagsOf([], 'guarded')).toEqual(['7 9 0']);
+    expect(await flagsOf(['-c'], 'guarded')).toEqual(meant);
+  });
+});
+
 describe('--ctld', () => {
   test('is one request for all; refusals are told and do not count', async () => {
     const bulk = [

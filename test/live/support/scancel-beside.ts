@@ -84,6 +84,8 @@ export async function beside(
   const shown = `${Object.entries(env)
     .map(([name, value]) => `${name}=${value} `)
     .join('')}scancel ${one.run.join(' ')}`;
+  if (ours.states !== one.after) throw new Error(`${shown}: ${ours.states} in place of ${one.after}`);
+  if (ours.got !== (one.got ?? []).join(',')) throw new Error(`${shown}: the processes got ${ours.got}`);
   const differences = (Object.keys(real) as (keyof Seen)[]).filter((key) => real[key] !== ours[key]);
   const difference = differences
     .map((key) => `${key}: scancel ${JSON.stringify(real[key])}, slurmwire ${JSON.stringify(ours[key])}`)
