@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { prepare } from './cluster.js';
-import type { LabCluster } from './lab-cluster.js';
+import type { ExecResult } from './exec.js';
 import { LabError } from './lab-error.js';
 import type { LabUser } from './record.js';
 import { defaultRelease, type LabPackage, libslurmPackages } from './releases.js';
@@ -21,36 +21,49 @@ export interface LibslurmAnswer {
   readonly number: number;
 }
 
-/** A program linked to the libslurm of a cluster's own release. */
-export class LibslurmPeer {
-  readonly #cluster: LabCluster;
+/** Where the peer runs: a `LabCluster`, or `ClientPrograms`. */
+export interface PeerPlace<User extends string> {
+  readonly release: string;
+  readonly workDirectory: string;
+  exec(
+    argv: readonly string[],
+    options: { readonly user: User; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<ExecResult>;
+}
+
+/** A program linked to the libslurm of the release of the place where it runs. */
+export class LibslurmPeer<User extends string = LabUser> {
+  readonly #place: PeerPlace<User>;
   readonly #program: string;
 
-  private constructor(cluster: LabCluster, program: string) {
-    this.#cluster = cluster;
+  private constructor(place: PeerPlace<User>, program: string) {
+    this.#place = place;
     this.#program = program;
   }
 
-  /** Compiles `source` into the cluster's work directory, with the machine's gcc and everything else of the release. */
-  static async build(cluster: LabCluster, source: string): Promise<LibslurmPeer> {
-    const root = await prepare({ release: cluster.release, install: false });
+  /** Compiles `source` into the place's work directory, with the machine's gcc and everything else of the release. */
+  static async build<User extends string>(
+    place: PeerPlace<User>,
+    source: string,
+  ): Promise<LibslurmPeer<User>> {
+    const root = await prepare({ release: place.release, install: false });
     const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-    const program = join(cluster.workDirectory, 'libslurm-peer');
+    const program = join(place.workDirectory, 'libslurm-peer');
     // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
     const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
     const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
     await run('gcc', ['-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link], { cwd: '/' });
-    return new LibslurmPeer(cluster, program);
+    return new LibslurmPeer(place, program);
   }
 
   /** Makes one call as a user; `env` as in `cluster.exec`. */
   async call(
-    user: LabUser,
+    user: User,
     [name, ...args]: readonly [string, ...(string | number)[]],
     env: Readonly<Record<string, string>> = {},
   ): Promise<LibslurmAnswer> {
     const argv = [this.#program, name, ...args.map(String)];
-    const { code, stdout, stderr } = await this.#cluster.exec(argv, { user, env });
+    const { code, stdout, stderr } = await this.#place.exec(argv, { user, env });
     if (code !== 0) throw new LabError(`"${argv.join(' ')}" failed (exit code ${code}): ${stderr.trim()}`);
     return JSON.parse(stdout);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { LabPaths } from './directory.js';
 import { LabError, LabUnavailableError } from './lab-error.js';
 import { isRunning, type ProcessRecord, recordOf } from './processes.js';
+import { becoming, environmentOf, markPoint, refuseUnderUsr, rootFor, searchPath } from './release-world.js';
 import {
   groupWithOrdinaryUsers,
   hostsWithCluster,
@@ -27,11 +28,7 @@ export async function createNamespace(
   nodes: readonly LabNode[],
   address: string,
 ): Promise<ProcessRecord> {
-  if (root !== '/' && paths.root.startsWith('/usr/')) {
-    throw new LabError(
-      `inside the cluster /usr is the release's own; put the lab elsewhere than ${paths.root}`,
-    );
-  }
+  refuseUnderUsr(root, paths.root);
   const texts = {
     passwd: passwdWithOrdinaryUsers(readFileSync(join(root, 'etc/passwd'), 'utf8'), paths.work),
     group: groupWithOrdinaryUsers(readFileSync(join(root, 'etc/group'), 'utf8')),
@@ -52,7 +49,7 @@ export async function createNamespace(
     'hostname=$1 mark=$2 mark_point=$3 etc=$4 cluster=$5 release=$6',
     'echo "$hostname" > /proc/sys/kernel/hostname',
     'mount -t tmpfs -o size=4k,mode=755 "$mark" "$mark_point"',
-    ...(root === '/' ? useMachine : useRelease),
+    ...rootFor(root),
     ...useRunSlurm,
     'echo ready',
     'exec sleep infinity > /dev/null 2>&1',
@@ -92,43 +89,6 @@ export async function createNamespace(
 }
 
 /**
- * The machine's own root, with three files covered. One limit: a mount over a single file is dropped by the
- * kernel when somebody outside replaces that file, so `useradd` on the machine takes the ordinary users away
- * until the next `up`.
- */
-const useMachine = ['for name in passwd group hosts; do mount --bind "$etc/$name" "/etc/$name"; done'];
-
-/**
- * A root in memory that goes with the cluster: the release's programs read-only, a copy of its `/etc`, and of
- * the machine the kernel's file systems (`/sys` without what is mounted in it: no daemon gets at the machine's
- * cgroups) and the cluster's directory under the path it has outside. It becomes the root of the namespace, so
- * whoever enters that is in the release's world; no other program knows of it.
- */
-const useRelease = [
-  'new=$cluster/root',
-  'mkdir "$new"',
-  'mount -t tmpfs -o mode=755 slurmwire-lab-root "$new"',
-  'cd "$new"',
-  'cp -a "$release/etc" .',
-  'cp "$etc/passwd" "$etc/group" "$etc/hosts" etc',
-  'for link in "$release"/*; do if [ -L "$link" ]; then cp -a "$link" .; fi; done',
-  'mkdir var',
-  'mkdir -m 1777 tmp var/tmp',
-  'mkdir -p usr proc sys dev root run/lock .machine var/lib var/log var/spool ".$cluster"',
-  'ln -s /run var/run',
-  'mount --bind "$release/usr" usr',
-  'mount -o remount,bind,ro,nosuid usr',
-  'for tree in proc dev; do mount --rbind "/$tree" "$tree"; done',
-  // Where the cluster's directory is in /dev/shm, the mount that is being furnished was copied with it.
-  'umount -l ".$new" 2> /dev/null || true',
-  'mount --bind /sys sys',
-  'mount --bind "$cluster" ".$cluster"',
-  'pivot_root . .machine',
-  'umount -l /.machine',
-  'rmdir /.machine "$new"',
-];
-
-/**
  * The cluster's own `/run/slurm`, which can be reached from outside too. The machine's `/run` is covered for it:
  * nothing is left there.
  */
@@ -165,18 +125,15 @@ export function spawnInside(
 ): ChildProcess {
   if (!anchor || !isRunning(anchor, paths.mark)) throw new LabError(`no cluster is running in ${paths.root}`);
   const { account, host, env, stdio, detached = false } = options;
-  const isRoot = !account || account.uid === 0;
-  const name = account?.name ?? 'root';
   const move = (name: string, run: string) => [
     ...['unshare', '--mount', '--uts', '--', 'sh', '-c', moveToHost, 'lab', name, run, paths.run],
   ];
-  const become = ['setpriv', `--reuid=${account?.uid}`, `--regid=${account?.gid}`, '--init-groups', '--'];
   return spawn(
     'nsenter',
     [
       ...[`--target=${anchor.pid}`, '--mount', '--uts', '--'],
       ...(host === undefined ? [] : move(host.name, host.run)),
-      ...(isRoot ? [] : become),
+      ...becoming(account),
       // Not nsenter's --wd: a directory opened outside has no path inside.
       ...['env', `--chdir=${paths.work}`, '--', ...argv],
     ],
@@ -184,31 +141,13 @@ export function spawnInside(
       cwd: '/',
       stdio,
       detached,
-      env: {
-        PATH: searchPath,
-        LANG: 'C.UTF-8',
-        HOME: isRoot ? '/root' : paths.work,
-        USER: name,
-        LOGNAME: name,
-        SHELL: '/bin/sh',
-        SLURM_CONF: paths.slurmConf,
-        ...env,
-      },
+      env: { ...environmentOf(account, paths.work, paths.slurmConf), ...env },
     },
   );
 }
 
 const moveToHost =
   'set -e; echo "$1" > /proc/sys/kernel/hostname; mount --bind "$2" "$3"; shift 3; exec "$@"';
-
-/**
- * Where the mark is mounted: a directory that nothing here needs and that nobody can remove. One below the
- * cluster's own directory would not do: when that directory is removed by hand, the kernel drops the mount,
- * and with it the way to the processes.
- */
-const markPoint = '/proc/driver';
-
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Says so where this process is not root, without whom there is no namespace and no slurmd. */
 export function requireRoot(): void {

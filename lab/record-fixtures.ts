@@ -1,7 +1,8 @@
 /**
  * Records the conversations of fixtures/RELEASE anew from live clusters: Slurm's own commands and its library through recording
  * proxies, and slurmwire's calls through its recorder. Run it as `npm run record-fixtures`, `-- 24.11` for one release, `-- --calls` for
- * slurmwire's own calls alone; look at the difference before you commit it.
+ * slurmwire's own calls alone, `-- --lookups` for squeue, sinfo and scontrol show alone; look at the difference before you commit it.
+ * `-- --partitions` records answers about partitions and reservations for fixtures/golden, and nothing else.
  */
 
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -13,6 +14,7 @@ import { defaultRelease, type LabCluster, prepare, releaseNames, up } from './cl
 import { LibslurmPeer, libslurmPeerPackages } from './libslurm-peer.js';
 import { ensurePackages, installedVersions } from './packages.js';
 import { recordCalls } from './record-calls.js';
+import { recordPartitions } from './record-partitions.js';
 import { alices, SLEEP, since, stepsJob } from './recorded-jobs.js';
 import { Recording } from './recording.js';
 import { findRelease } from './releases.js';
@@ -24,25 +26,38 @@ const BATCH_STEP = 0xfffffffb;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { calls: { type: 'boolean', default: false } },
+    options: {
+      calls: { type: 'boolean', default: false },
+      lookups: { type: 'boolean', default: false },
+      partitions: { type: 'boolean', default: false },
+    },
     allowPositionals: true,
   });
   const machine = { ...findRelease(defaultRelease), packages: libslurmPeerPackages };
-  if (!values.calls) await ensurePackages(machine, { install: true, log: console.log });
-  for (const release of positionals.length > 0 ? positionals : releaseNames)
-    await record(release, values.calls);
+  if (!values.calls && !values.lookups && !values.partitions)
+    await ensurePackages(machine, { install: true, log: console.log });
+  for (const release of positionals.length > 0 ? positionals : releaseNames) await record(release, values);
 }
 
-async function record(release: string, isCallsOnly: boolean): Promise<void> {
+async function record(
+  release: string,
+  only: { readonly calls: boolean; readonly lookups: boolean; readonly partitions: boolean },
+): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'swl-'));
   await chmod(directory, 0o755);
   const cluster = await up({ release, nodes: 2, directory: join(directory, 'c'), log: console.log });
   try {
+    if (only.partitions) {
+      // 20.11.7+really20.11.4-2+deb11u1 is Slurm 20.11.4.
+      const version = /(\d+\.\d+\.\d+)-/.exec(await debianVersion(release))?.[1] ?? release;
+      return await recordPartitions(cluster, version, join(checkout, 'fixtures/golden'));
+    }
     const target = join(checkout, 'fixtures', release);
     await mkdir(target, { recursive: true });
-    const recording = new Recording(cluster, await packageVersion(release), target);
-    if (!isCallsOnly) await recordPeers(cluster, recording);
-    await recordCalls(cluster, recording);
+    const recording = new Recording(cluster, `${release} (Debian ${await debianVersion(release)})`, target);
+    if (!only.calls && !only.lookups) await recordPeers(cluster, recording);
+    if (!only.calls) await recordLookups(cluster, recording);
+    if (!only.lookups) await recordCalls(cluster, recording);
   } finally {
     await cluster.down();
     await rm(directory, { recursive: true, force: true });
@@ -109,6 +124,32 @@ async function recordSignals(cluster: LabCluster, recording: Recording, peer: Li
   await cluster.waitForJob(job, ['CANCELLED']);
 }
 
+/** What people look at jobs, nodes and partitions with. */
+async function recordLookups(cluster: LabCluster, recording: Recording): Promise<void> {
+  const job = await stepsJob(cluster, 1);
+  const held = await alices(cluster, SLEEP, ['--hold', '--job-name=held']);
+  const look = (name: string, words: string, note: string) => recording.command(name, words.split(' '), note);
+  await look('squeue', 'squeue', 'All jobs; the partitions say which are hidden.');
+  await look('squeue-job', `squeue -j ${job}`, 'One job: asked for by itself.');
+  await look('squeue-jobs', `squeue -j ${job},${held}`, 'Two jobs: all are loaded.');
+  await look('squeue-unknown', 'squeue -j 4242', 'A job that does not exist: RC 2017.');
+  await look('squeue-user', 'squeue -u alice', "One user's jobs.");
+  await look('squeue-steps', 'squeue -s', 'All steps.');
+  await look('squeue-node', 'squeue -w n1', 'Jobs on a node.');
+  if (since(cluster, '24.05')) await look('squeue-state', 'squeue --only-job-state', 'States alone.');
+  await look('sinfo', 'sinfo', 'Partitions and nodes.');
+  await look('sinfo-reservations', 'sinfo -T', 'Reservations, of which there are none.');
+  await look('scontrol-show-jobs', 'scontrol show job', 'All jobs.');
+  await look('scontrol-show-job', `scontrol -d show job ${job}`, 'One job, with its resources.');
+  await look('scontrol-show-nodes', 'scontrol show node', 'All nodes.');
+  await look('scontrol-show-node', 'scontrol show node n1', 'One node: all are loaded.');
+  await look('scontrol-show-partition', 'scontrol show partition', 'All partitions.');
+  await look('scontrol-show-step', `scontrol show step ${job}.0`, 'One step.');
+  await look('scontrol-show-config', 'scontrol show config', 'What slurmctld runs with.');
+  for (const one of [job, held]) await cluster.exec(['scancel', `${one}`], { user: 'alice' });
+  await cluster.waitForJob(job, ['CANCELLED']);
+}
+
 /** What operators and owners do to jobs with scontrol. */
 async function recordControl(cluster: LabCluster, recording: Recording): Promise<void> {
   const job = await alices(cluster, SLEEP);
@@ -162,13 +203,14 @@ async function recordKills(cluster: LabCluster, recording: Recording, peer: Libs
   );
 }
 
-async function packageVersion(release: string): Promise<string> {
+/** The version of the daemons' package. */
+async function debianVersion(release: string): Promise<string> {
   const root = await prepare({ release });
   const versions = await installedVersions(
     [{ name: 'slurmctld', versionPrefix: '' }],
     root === '/' ? '' : root,
   );
-  return `${release} (Debian ${versions.get('slurmctld')})`;
+  return versions.get('slurmctld') ?? '';
 }
 
 await main();

@@ -114,24 +114,28 @@ export function cgroupConf(release: string): string | undefined {
   return release < '23.11' ? undefined : 'CgroupPlugin=disabled\n';
 }
 
-/** The machine's passwd with the ordinary users in it; whoever had their names or uids gives way. */
-export function passwdWithOrdinaryUsers(passwd: string, home: string): string {
+/** A passwd text with the ordinary users in it; whoever had their names or uids gives way. */
+export function passwdWithOrdinaryUsers(
+  passwd: string,
+  home: string,
+  users: readonly LabAccount[] = ordinaryUsers,
+): string {
   const kept = keepLines(
     passwd,
-    ([name, , uid]) => !ordinaryUsers.some((user) => user.name === name || `${user.uid}` === uid),
+    ([name, , uid]) => !users.some((user) => user.name === name || `${user.uid}` === uid),
   );
   // Not `x`, which would want a line in shadow: `su` then refuses, and slurmd asks it for the environment of scrontab jobs.
-  const added = ordinaryUsers.map(({ name, uid, gid }) => `${name}:*:${uid}:${gid}:${name}:${home}:/bin/sh`);
+  const added = users.map(({ name, uid, gid }) => `${name}:*:${uid}:${gid}:${name}:${home}:/bin/sh`);
   return [...kept, ...added, ''].join('\n');
 }
 
-/** The machine's group file with the ordinary users' own groups in it. */
-export function groupWithOrdinaryUsers(group: string): string {
+/** A group text with the ordinary users' own groups in it. */
+export function groupWithOrdinaryUsers(group: string, users: readonly LabAccount[] = ordinaryUsers): string {
   const kept = keepLines(
     group,
-    ([name, , gid]) => !ordinaryUsers.some((user) => user.name === name || `${user.gid}` === gid),
+    ([name, , gid]) => !users.some((user) => user.name === name || `${user.gid}` === gid),
   );
-  const added = ordinaryUsers.map(({ name, gid }) => `${name}:x:${gid}:`);
+  const added = users.map(({ name, gid }) => `${name}:x:${gid}:`);
   return [...kept, ...added, ''].join('\n');
 }
 

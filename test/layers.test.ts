@@ -48,6 +48,7 @@ describe('the checker', () => {
       "import '../protocol/b.js';\nimport '../auth/b.js';\nimport '../config/b.js';\nimport '../replay/b.js';",
     ],
     ['cli/a.ts', "import { b } from '../rpc/index.js';\nimport { c } from '../testing/index.js';"],
+    ['testing/a.ts', "import { b } from '../rpc/index.js';"],
     ['testing/deep/a.ts', "import { b } from '../../rpc/index.js';\nimport { c } from '../b.js';"],
     ['index.ts', "export * from './rpc/index.js';\nexport { b } from './protocol/index.js';"],
     [
@@ -82,6 +83,8 @@ describe('the checker', () => {
     ['rpc/a.ts', "import { b } from '../cli/b.js';", '../cli/b.js'],
     ['rpc/a.ts', "import { b } from '../testing/b.js';", '../testing/b.js'],
     ['cli/a.ts', "import { b } from '../index.js';", '../index.js'],
+    ['testing/a.ts', "import { b } from '../cli/index.js';", '../cli/index.js'],
+    ['testing/a.ts', "import { b } from '../index.js';", '../index.js'],
     ['rpc/a.ts', "import type { B } from '../index.js';", '../index.js'],
     ['new/a.ts', "import { b } from '../protocol/index.js';", '../protocol/index.js'],
   ])('%s: %j is found', (path, text, specifier) => {

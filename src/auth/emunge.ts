@@ -25,20 +25,28 @@ export const EMUNGE_SUCCESS = 0;
 
 /** Numbers the code needs by name; every other error is looked up in {@link EMUNGE_ERRORS}. */
 export const EMUNGE = {
+  SNAFU: 1,
   BAD_ARG: 2,
   BAD_LENGTH: 3,
   NO_MEMORY: 5,
   SOCKET: 6,
   BAD_CRED: 8,
+  BAD_VERSION: 9,
+  BAD_CIPHER: 10,
+  BAD_MAC: 11,
+  BAD_ZIP: 12,
+  BAD_REALM: 13,
+  CRED_INVALID: 14,
   CRED_EXPIRED: 15,
   CRED_REWOUND: 16,
   CRED_REPLAYED: 17,
+  CRED_UNAUTHORIZED: 18,
 } as const;
 
 /** Every error MUNGE has, by ascending number. */
 export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
   {
-    number: 1,
+    number: EMUNGE.SNAFU,
     code: 'EMUNGE_SNAFU',
     errno: 'EIO',
     retryable: false,
@@ -102,7 +110,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Check that the peer uses auth/munge (AuthType in slurm.conf) and that nothing cut the credential on its way.',
   },
   {
-    number: 9,
+    number: EMUNGE.BAD_VERSION,
     code: 'EMUNGE_BAD_VERSION',
     errno: 'EPROTONOSUPPORT',
     retryable: false,
@@ -110,7 +118,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Run compatible versions of MUNGE on both hosts; a damaged credential looks the same.',
   },
   {
-    number: 10,
+    number: EMUNGE.BAD_CIPHER,
     code: 'EMUNGE_BAD_CIPHER',
     errno: 'EINVAL',
     retryable: false,
@@ -118,7 +126,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Build or install munged with that cipher on both hosts.',
   },
   {
-    number: 11,
+    number: EMUNGE.BAD_MAC,
     code: 'EMUNGE_BAD_MAC',
     errno: 'EINVAL',
     retryable: false,
@@ -126,7 +134,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Build or install munged with that digest on both hosts.',
   },
   {
-    number: 12,
+    number: EMUNGE.BAD_ZIP,
     code: 'EMUNGE_BAD_ZIP',
     errno: 'EINVAL',
     retryable: false,
@@ -134,7 +142,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Build or install munged with that compression (zlib, bzip2) on both hosts.',
   },
   {
-    number: 13,
+    number: EMUNGE.BAD_REALM,
     code: 'EMUNGE_BAD_REALM',
     errno: 'EINVAL',
     retryable: false,
@@ -142,7 +150,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'Configure the same realm on both hosts.',
   },
   {
-    number: 14,
+    number: EMUNGE.CRED_INVALID,
     code: 'EMUNGE_CRED_INVALID',
     errno: 'EACCES',
     retryable: false,
@@ -174,7 +182,7 @@ export const EMUNGE_ERRORS: readonly EmungeEntry[] = [
     hint: 'A credential is good for one decoding on each host: make a new one for every message and every retry.',
   },
   {
-    number: 18,
+    number: EMUNGE.CRED_UNAUTHORIZED,
     code: 'EMUNGE_CRED_UNAUTHORIZED',
     errno: 'EACCES',
     retryable: false,

@@ -13,8 +13,8 @@ import { wrongPlugin } from './wrong-plugin.js';
 
 const PLUGIN = 'auth/munge';
 
-/** How munged is reached: through MUNGE's C library or through its socket. */
-export type MungeVia = 'libmunge' | 'socket';
+/** How munged is reached: through MUNGE's C library, through its socket, or as an embedded cluster's own in this process. */
+export type MungeVia = 'libmunge' | 'socket' | 'in-process';
 
 /** An {@link Authenticator} for `auth/munge` that says how it reaches munged. */
 export interface MungeAuthenticator extends Authenticator {

@@ -1,8 +1,8 @@
 /**
  * Finding and loading MUNGE's C library, lazily and once.
  *
- * Koffi is imported here and nowhere else, at the first use: a machine on which it cannot be loaded can still import
- * the package and use another way to authenticate.
+ * Koffi is imported at the first use (here, and in testing/peer-credentials.ts): a machine on which it cannot be loaded can still
+ * import the package and use another way to authenticate.
  */
 import { SlurmAuthError } from '../protocol/slurm-error.js';
 import { MungeCalls } from './munge-calls.js';

@@ -35,17 +35,7 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
  * @param caller name of the function they were given to.
  */
 export function checkMungeOptions(caller: string, { socket, ttl, uid, library }: MungeOptions): void {
-  if (socket !== undefined) {
-    checkPath(caller, 'socket', socket);
-    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
-      throw badOption(
-        caller,
-        'socket',
-        socket,
-        `longer than the ${MAX_SOCKET_PATH} bytes a socket's path may have`,
-      );
-    }
-  }
+  if (socket !== undefined) checkSocketPath(caller, socket);
   if (library !== undefined) checkPath(caller, 'library', library);
   if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= 0x7fffffff)) {
     throw badOption(caller, 'ttl', ttl, 'not a whole number of seconds from 1 to 2147483647');
@@ -53,7 +43,20 @@ export function checkMungeOptions(caller: string, { socket, ttl, uid, library }:
   if (uid !== undefined && uid !== null) checkUid(caller, 'uid', uid);
 }
 
-function checkPath(caller: string, field: string, value: unknown): void {
+/** Refuses what cannot be the path of a Unix socket. */
+export function checkSocketPath(caller: string, socket: unknown): asserts socket is string {
+  checkPath(caller, 'socket', socket);
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
+    throw badOption(
+      caller,
+      'socket',
+      socket,
+      `longer than the ${MAX_SOCKET_PATH} bytes a socket's path may have`,
+    );
+  }
+}
+
+function checkPath(caller: string, field: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     throw badOption(caller, field, value, 'not a path');
   }

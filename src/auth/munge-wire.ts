@@ -286,6 +286,46 @@ export class MungeAssembler<N extends MungeMessageName> {
   }
 }
 
+export type MungeRequestName = 'encodeRequest' | 'decodeRequest';
+
+/** A request as munged gets it. */
+export type MungeRequest = {
+  readonly [N in MungeRequestName]: MungeMessage<N> & { readonly name: N };
+}[MungeRequestName];
+
+/** {@link MungeAssembler} for munged's side, where only the header says which of the two requests it is. */
+export class MungeRequestAssembler {
+  #start: Uint8Array = new Uint8Array(0);
+  #push: ((piece: Uint8Array) => MungeRequest | null) | null = null;
+
+  /**
+   * Takes the next piece; returns the request once it is complete, else null.
+   *
+   * @throws SlurmProtocolError for what cannot become one request.
+   */
+  push(piece: Uint8Array): MungeRequest | null {
+    if (this.#push !== null) return this.#push(piece);
+    this.#start = Buffer.concat([this.#start, piece]);
+    const type = this.#start[TYPE_AT];
+    if (type === undefined) return null;
+    // Anything else is refused by the assembler, for its magic, its version or its type.
+    this.#push =
+      type === MESSAGES.decodeRequest.type ? assembling('decodeRequest') : assembling('encodeRequest');
+    return this.#push(this.#start);
+  }
+}
+
+/** Where the type stands in a header. */
+const TYPE_AT = 5;
+
+function assembling<N extends MungeRequestName>(name: N): (piece: Uint8Array) => MungeRequest | null {
+  const assembler = new MungeAssembler(name);
+  return (piece) => {
+    const message = assembler.push(piece);
+    return message === null ? null : ({ name, ...message } as MungeRequest);
+  };
+}
+
 function readHeader(name: MungeMessageName, reader: ByteReader): { retry: number; length: number } {
   expectValue(reader, 'magic', MAGIC, reader.u32());
   expectValue(reader, 'version', VERSION, reader.u8());

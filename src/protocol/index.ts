@@ -46,6 +46,8 @@ export {
 export type { JobStepRecord } from './messages/job-step-info.js';
 export type { NodeRecord } from './messages/node-record.js';
 export { NODE_STATE_FLAGS, NODE_STATES, nodeStateFlags, nodeStateName } from './messages/node-state.js';
+export { PARTITION_FLAGS, PARTITION_STATES, type PartitionRecord } from './messages/partition-info.js';
+export type { ReservationRecord } from './messages/reservation-info.js';
 export { SHOW_FLAGS } from './messages/show-flags.js';
 export { SUSPEND_OPS } from './messages/suspend.js';
 export { isPayloadOf, payloadDigest } from './payload-digest.js';

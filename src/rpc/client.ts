@@ -3,10 +3,11 @@ import type { JobId, StepTarget } from '../protocol/job-id.js';
 import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
+import { belongsTo, type CallTrace, callOf, traceCall } from './call-trace.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
-import type { ClusterFacts } from './cluster-facts.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
+import { isObserved, type SlurmwireVerb, terminateChannel } from './diagnostics.js';
 import {
   EXPLAIN_EXCHANGES,
   EXPLAINABLE,
@@ -77,6 +78,7 @@ import {
   type TerminateOptions,
   terminatePlan,
 } from './terminate-options.js';
+import type { TerminateEvent } from './terminate-result.js';
 import { Termination } from './termination.js';
 
 /** Options of `request`. */
@@ -144,7 +146,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillJobOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJob', options, KILL_JOB_OPTIONS, KILL_EXCHANGES, (context) =>
+    return this.#run('killJob', job, unixSignal, options, (context) =>
       killJob(this.#link, job, unixSignal, options, context),
     );
   }
@@ -186,7 +188,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillCallOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJobStep', options, KILL_CALL_OPTIONS, KILL_STEP_EXCHANGES, (context) =>
+    return this.#run('killJobStep', step, unixSignal, options, (context) =>
       killJobStep(this.#link, step, unixSignal, options, context),
     );
   }
@@ -216,7 +218,7 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<FanOut>;
   signalJob(job: JobId, unixSignal: UnixSignal, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
   signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
-    return this.#run('signalJob', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+    return this.#run('signalJob', job, unixSignal, options, (context) =>
       signalJob(this.#link, job, unixSignal, options, context),
     );
   }
@@ -250,7 +252,7 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal,
     options: FanOutOptions = {},
   ): Promise<FanOut | NothingLeft> {
-    return this.#run('signalJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+    return this.#run('signalJobStep', step, unixSignal, options, (context) =>
       signalJobStep(this.#link, step, unixSignal, options, context),
     );
   }
@@ -272,7 +274,7 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<FanOut>;
   terminateJobStep(step: StepTarget, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
   terminateJobStep(step: StepTarget, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
-    return this.#run('terminateJobStep', options, FAN_OUT_OPTIONS, FAN_OUT_EXCHANGES, (context) =>
+    return this.#run('terminateJobStep', step, undefined, options, (context) =>
       terminateJobStep(this.#link, step, options, context),
     );
   }
@@ -296,7 +298,7 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   suspend(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
   suspend(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('suspend', options, JOB_CONTROL_OPTIONS, SUSPEND_EXCHANGES, (context) =>
+    return this.#run('suspend', job, undefined, options, (context) =>
       suspendOrResume(this.#link, 'suspend', job, options, context),
     );
   }
@@ -315,7 +317,7 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   resume(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
   resume(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('resume', options, JOB_CONTROL_OPTIONS, SUSPEND_EXCHANGES, (context) =>
+    return this.#run('resume', job, undefined, options, (context) =>
       suspendOrResume(this.#link, 'resume', job, options, context),
     );
   }
@@ -338,7 +340,7 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   requeue(job: JobId, options?: RequeueOptions): Promise<JobControlAccepted | NothingToDo>;
   requeue(job: JobId, options: RequeueOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('requeue', options, REQUEUE_OPTIONS, REQUEUE_EXCHANGES, (context) =>
+    return this.#run('requeue', job, undefined, options, (context) =>
       requeue(this.#link, job, options, context),
     );
   }
@@ -355,7 +357,7 @@ export class SlurmClient implements AsyncDisposable {
    * @throws as `killJob`.
    */
   notify(job: JobId, message: string, options: CallOptions = {}): Promise<JobControlAccepted> {
-    return this.#run('notify', options, CALL_OPTIONS, NOTIFY_EXCHANGES, (context) =>
+    return this.#run('notify', job, undefined, options, (context) =>
       notify(this.#link, job, message, context),
     );
   }
@@ -379,13 +381,13 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillJobsOptions = {},
   ): Promise<KilledJobs> {
-    return this.#run('killJobs', options, KILL_JOBS_OPTIONS, KILL_JOBS_EXCHANGES, (context) =>
+    return this.#run('killJobs', which, unixSignal, options, (context) =>
       killJobs(this.#link, which, unixSignal, options, context),
     );
   }
 
   /**
-   * kill(2) for jobs. Delivers a signal, or with signal 0 checks whether one could be delivered.
+   * Signals jobs as kill(2) signals processes: delivers a signal, or with signal 0 checks whether one could be delivered.
    *
    * | target | means |
    * |---|---|
@@ -405,7 +407,7 @@ export class SlurmClient implements AsyncDisposable {
    * took it, of a group with `parts` that tell of each; else as `killJob`.
    */
   kill(target: KillTarget, unixSignal: UnixSignal | 0, options: PosixKillOptions = {}): Promise<Killed> {
-    return this.#run('kill', options, POSIX_KILL_OPTIONS, POSIX_KILL_EXCHANGES, (context) =>
+    return this.#run('kill', target, unixSignal, options, (context) =>
       kill(this.#link, target, unixSignal, options, ownJob(), context),
     );
   }
@@ -420,9 +422,7 @@ export class SlurmClient implements AsyncDisposable {
    * @throws as `killJob`, outcome `not-sent`, when the controller cannot be asked.
    */
   probe(target: JobId | StepTarget, options: CallOptions = {}): Promise<Probe> {
-    return this.#run('probe', options, CALL_OPTIONS, PROBE_EXCHANGES + STEP_MANAGER_EXCHANGES, (context) =>
-      probe(this.#link, target, context),
-    );
+    return this.#run('probe', target, undefined, options, (context) => probe(this.#link, target, context));
   }
 
   /**
@@ -445,12 +445,18 @@ export class SlurmClient implements AsyncDisposable {
       const { state } = terminatePlan(target, options);
       return plannedWaitMs(state) + plannedExchanges(state) * messageTimeoutMs;
     };
-    return new Termination((report) =>
-      this.#run('terminate', options, TERMINATE_OPTIONS, budgetMs, (context) => {
+    return new Termination((report) => {
+      const work = (context: CallContext) => {
+        const tell = (event: TerminateEvent) => {
+          report(event);
+          if (terminateChannel.hasSubscribers)
+            terminateChannel.publish({ call: callOf(context.signal), event });
+        };
         const { idempotent = false } = options;
-        return terminate(this.#link, terminatePlan(target, options), { idempotent, report }, context);
-      }),
-    );
+        return terminate(this.#link, terminatePlan(target, options), { idempotent, report: tell }, context);
+      };
+      return this.#run('terminate', target, undefined, options, work, budgetMs);
+    });
   }
 
   /**
@@ -473,7 +479,7 @@ export class SlurmClient implements AsyncDisposable {
     const at = EXPLAINABLE[verb as ExplainableVerb];
     const given: unknown = (args as readonly unknown[])[at];
     const { timeoutMs, signal } = (given ?? {}) as CallOptions;
-    return this.#run('explain', { timeoutMs, signal }, CALL_OPTIONS, EXPLAIN_EXCHANGES, (context) =>
+    return this.#run('explain', args[0], undefined, { timeoutMs, signal }, (context) =>
       explain(this.#link, verb, context, (link) => {
         const dry = new SlurmClient(link, undefined);
         const call = dry[verb as ExplainableVerb] as (...all: unknown[]) => Promise<unknown>;
@@ -482,7 +488,7 @@ export class SlurmClient implements AsyncDisposable {
         // What is no object is for the verb to refuse. Its time is what is left of the explanation's.
         const isObject = given === undefined || (typeof given === 'object' && given !== null);
         const left = Math.max(1, context.remainingMs());
-        dryArgs[at] = isObject ? { ...given, timeoutMs: left } : given;
+        dryArgs[at] = isObject ? { ...given, timeoutMs: left, signal: context.signal } : given;
         return call.apply(dry, dryArgs);
       }),
     );
@@ -494,7 +500,7 @@ export class SlurmClient implements AsyncDisposable {
    * @param options `timeoutMs` defaults to MessageTimeout.
    */
   ping(options: CallOptions = {}): Promise<ControllerPing[]> {
-    return this.#run('ping', options, CALL_OPTIONS, 1, (context) => ping(this.#link, context));
+    return this.#run('ping', undefined, undefined, options, (context) => ping(this.#link, context));
   }
 
   /**
@@ -503,11 +509,6 @@ export class SlurmClient implements AsyncDisposable {
    */
   paces(): Pace[] {
     return this.#link.paces();
-  }
-
-  /** @internal For the command, which says of itself what scrontab jobs are in for. */
-  clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
-    return this.#run('clusterFacts', options, CALL_OPTIONS, 2, (context) => this.#link.clusterFacts(context));
   }
 
   /**
@@ -525,7 +526,7 @@ export class SlurmClient implements AsyncDisposable {
     body: MessageInput<N>,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    return this.#run('request', options, REQUEST_OPTIONS, 6, async (context) => {
+    return this.#run('request', message, undefined, options, async (context) => {
       if (!isMessageName(message)) throw unknownMessage(message);
       const { flags = 0, restrictUid } = options;
       checkUid('restrictUid', restrictUid);
@@ -546,20 +547,22 @@ export class SlurmClient implements AsyncDisposable {
     return this.close();
   }
 
+  /** @param budgetMs the default time limit, where it depends on the arguments. */
   async #run<T>(
-    call: string,
+    verb: SlurmwireVerb,
+    target: unknown,
+    unixSignal: unknown,
     options: CallOptions,
-    known: readonly string[],
-    exchanges: number | ((messageTimeoutMs: number) => number),
     work: (context: CallContext) => Promise<T>,
+    budgetMs?: (messageTimeoutMs: number) => number,
   ): Promise<T> {
-    if (this.#closed) throw closedClient();
-    checkOptions(call, options, known);
-    const { messageTimeoutMs, takeoverMs } = this.#link.setup;
-    const plan = typeof exchanges === 'number' ? exchanges * messageTimeoutMs : exchanges(messageTimeoutMs);
-    const defaultMs = plan + (takeoverMs ?? 0);
-    const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? defaultMs, options.signal);
-    const running = plannedAnew(async () => work(deadline)).finally(() => deadline.dispose());
+    const carryOut = (trace: CallTrace | null) => this.#carryOut(verb, options, work, budgetMs, trace);
+    // The verb that an explanation runs is no call of its own.
+    const isTold = isObserved() && this.#link.setup.instead === undefined;
+    const { known } = VERBS[verb];
+    const running = isTold
+      ? traceCall({ client: this, verb, target, unixSignal, options, known }, carryOut)
+      : carryOut(null);
     this.#inFlight.add(running);
     try {
       return await running;
@@ -567,7 +570,47 @@ export class SlurmClient implements AsyncDisposable {
       this.#inFlight.delete(running);
     }
   }
+
+  async #carryOut<T>(
+    verb: SlurmwireVerb,
+    options: CallOptions,
+    work: (context: CallContext) => Promise<T>,
+    budgetMs: ((messageTimeoutMs: number) => number) | undefined,
+    trace: CallTrace | null,
+  ): Promise<T> {
+    if (this.#closed) throw closedClient();
+    const { known, exchanges } = VERBS[verb];
+    checkOptions(verb, options, known);
+    const { messageTimeoutMs, takeoverMs = 0 } = this.#link.setup;
+    const defaultMs = (budgetMs?.(messageTimeoutMs) ?? exchanges * messageTimeoutMs) + takeoverMs;
+    const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? defaultMs, options.signal);
+    belongsTo(deadline.signal, trace);
+    return plannedAnew(async () => work(deadline)).finally(() => deadline.dispose());
+  }
 }
+
+/** The options of each verb, and for how many exchanges one after the other its default time limit is made. */
+const VERBS: Readonly<
+  Record<SlurmwireVerb, { readonly known: readonly string[]; readonly exchanges: number }>
+> = {
+  killJob: { known: KILL_JOB_OPTIONS, exchanges: KILL_EXCHANGES },
+  killJobStep: { known: KILL_CALL_OPTIONS, exchanges: KILL_STEP_EXCHANGES },
+  killJobs: { known: KILL_JOBS_OPTIONS, exchanges: KILL_JOBS_EXCHANGES },
+  signalJob: { known: FAN_OUT_OPTIONS, exchanges: FAN_OUT_EXCHANGES },
+  signalJobStep: { known: FAN_OUT_OPTIONS, exchanges: FAN_OUT_EXCHANGES },
+  terminateJobStep: { known: FAN_OUT_OPTIONS, exchanges: FAN_OUT_EXCHANGES },
+  kill: { known: POSIX_KILL_OPTIONS, exchanges: POSIX_KILL_EXCHANGES },
+  suspend: { known: JOB_CONTROL_OPTIONS, exchanges: SUSPEND_EXCHANGES },
+  resume: { known: JOB_CONTROL_OPTIONS, exchanges: SUSPEND_EXCHANGES },
+  requeue: { known: REQUEUE_OPTIONS, exchanges: REQUEUE_EXCHANGES },
+  notify: { known: CALL_OPTIONS, exchanges: NOTIFY_EXCHANGES },
+  probe: { known: CALL_OPTIONS, exchanges: PROBE_EXCHANGES + STEP_MANAGER_EXCHANGES },
+  // Graces and waits are in its own: see there.
+  terminate: { known: TERMINATE_OPTIONS, exchanges: 0 },
+  explain: { known: CALL_OPTIONS, exchanges: EXPLAIN_EXCHANGES },
+  ping: { known: CALL_OPTIONS, exchanges: 1 },
+  request: { known: REQUEST_OPTIONS, exchanges: 6 },
+};
 
 /** Read anew each time, as a program may change its environment. */
 function ownJob(): OwnJob {

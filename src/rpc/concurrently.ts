@@ -1,4 +1,5 @@
 import type { CallContext } from '../protocol/authenticator.js';
+import { belongsTo, callOf } from './call-trace.js';
 import { Limiter } from './limiter.js';
 
 /**
@@ -19,6 +20,7 @@ export async function concurrently<T, R>(
     remainingMs: () => context.remainingMs(),
     signal: AbortSignal.any([context.signal, giveUp.signal]),
   };
+  belongsTo(own.signal, callOf(context.signal));
   let failure: { readonly thrown: unknown } | undefined;
   const results = await Promise.all(
     items.map((item) =>

@@ -9,9 +9,11 @@ import type { Release } from '../protocol/release.js';
 import { isSlurmError, restate, SlurmAuthError, SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
 import { callFailure } from './call-failure.js';
+import { callOf } from './call-trace.js';
 import { type Clock, systemClock } from './clock.js';
 import { askClusterFacts, type ClusterFacts, UNTOLD } from './cluster-facts.js';
 import { Deadline } from './deadline.js';
+import { contactChannel } from './diagnostics.js';
 import { type ExchangeSetup, exchange, type Request } from './exchange.js';
 import { type Contact, findVersion, greet, isStandby } from './first-contact.js';
 import { refuseUnsafe } from './guard.js';
@@ -246,7 +248,7 @@ export class ControllerLink {
   async clusterFacts(context: CallContext): Promise<ClusterFacts> {
     const learned = this.#learned;
     if (learned.cluster !== null) return learned.cluster;
-    const asking = learned.asking ?? this.#askCluster();
+    const asking = learned.asking ?? this.#askCluster(context);
     try {
       const told = await asking.wait(context);
       if (told !== null) learned.cluster = told;
@@ -261,7 +263,7 @@ export class ControllerLink {
   }
 
   /** One question for all calls that wait for it. */
-  #askCluster(): SharedWork<ClusterFacts | null> {
+  #askCluster(starter: CallContext): SharedWork<ClusterFacts | null> {
     const learned = this.#learned;
     const forget = () => {
       if (learned.asking === asking) learned.asking = null;
@@ -269,6 +271,7 @@ export class ControllerLink {
     // First contact and the question.
     const asking = new SharedWork(
       2 * this.setup.messageTimeoutMs,
+      starter,
       (own) => askClusterFacts(this, own),
       forget,
     );
@@ -415,7 +418,7 @@ export class ControllerLink {
       throw callFailure(context.signal.reason, { phase: 'authenticate', sent: false }, place);
     const known = this.#learned.contacts.get(key);
     const isOld = known !== undefined && this.#clock.now() - known.at > known.lifetimeMs;
-    const contact = known === undefined || isOld ? this.#ask(key, endpoint) : known.work;
+    const contact = known === undefined || isOld ? this.#ask(key, endpoint, context) : known.work;
     try {
       return await contact.wait(context);
     } catch (thrown) {
@@ -426,7 +429,7 @@ export class ControllerLink {
   }
 
   /** One first contact for all calls that wait for it. */
-  #ask(key: string, endpoint: Endpoint): SharedWork<Contact> {
+  #ask(key: string, endpoint: Endpoint, starter: CallContext): SharedWork<Contact> {
     const { contacts, spoke } = this.#learned;
     const forget = () => {
       if (contacts.get(key)?.work === contact) contacts.delete(key);
@@ -434,6 +437,7 @@ export class ControllerLink {
     const { findsVersion, messageTimeoutMs, cluster } = this.setup;
     const contact = new SharedWork<Contact>(
       (findsVersion === true ? 2 : 1) * messageTimeoutMs,
+      starter,
       async (context) => {
         const probe = (name: 'REQUEST_PING' | 'REQUEST_BUILD_INFO', release: Release) => {
           const record = name === 'REQUEST_PING' ? {} : { lastUpdate: 0n };
@@ -442,10 +446,13 @@ export class ControllerLink {
         };
         if (findsVersion !== true) {
           const { release, auth } = this.setup;
-          return { ...(await greet(probe, endpoint, release, auth, context)), standby: null };
+          const met = await greet(probe, endpoint, release, auth, context);
+          tellContact(endpoint, met, false, context);
+          return { ...met, standby: null };
         }
         const hint = spoke.get(key) ?? [...spoke.values()].at(-1) ?? null;
         const found = await findVersion(probe, endpoint, hint, this.setup.auth, context);
+        tellContact(endpoint, found, true, context);
         spoke.set(key, found.release);
         if (cluster === null && found.facts !== null) this.#learned.cluster = found.facts;
         // Who is on standby now may soon be in charge; of many calls that wait for that, one asks.
@@ -469,10 +476,17 @@ export class ControllerLink {
     // What an explanation notes is not sent, so it does not wait.
     const noted = this.setup.instead?.(request) ?? null;
     if (noted !== null) return noted;
+    let attempt = 0;
+    let queuedSince = performance.now();
     const send = async () => {
       this.#count.exchanges += 1;
-      const reply = await this.#inTime(request, context, (own) => exchange(this.setup, request, own));
+      attempt += 1;
+      const queuedMs = performance.now() - queuedSince;
+      const reply = await this.#inTime(request, context, (own) =>
+        exchange(this.setup, request, own, attempt, queuedMs),
+      );
       if (isBackoff(reply)) this.#count.backoffs += 1;
+      queuedSince = performance.now();
       return reply;
     };
     return this.#learned.pacer.run(request, context, send, isUrgent);
@@ -499,6 +513,17 @@ export class ControllerLink {
       own.dispose();
     }
   }
+}
+
+function tellContact(
+  endpoint: Endpoint,
+  { release, version, standby }: Contact,
+  found: boolean,
+  { signal }: CallContext,
+): void {
+  if (!contactChannel.hasSubscribers) return;
+  const [call, peer] = [callOf(signal), showEndpoint(endpoint)];
+  contactChannel.publish({ call, peer, protocol: release, found, version, standby: standby !== null });
 }
 
 const NOT_ASKED: Identity = { uid: null, slurmUser: null };

@@ -1,6 +1,7 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { onAbort } from '../protocol/on-abort.js';
 import { SlurmTimeoutError } from '../protocol/slurm-error.js';
+import { belongsTo, callOf } from './call-trace.js';
 import { badOption, checkSignal } from './check-options.js';
 
 /** Longest time a timer of Node can take, in milliseconds (about 24.8 days). */
@@ -48,6 +49,7 @@ export class Deadline implements CallContext {
   }
 
   #follow(caller: AbortSignal): void {
+    belongsTo(this.signal, callOf(caller));
     // Within another time limit of ours: how that ended is how this ends.
     const abort = () => this.#end(isOurs(caller.reason) ? caller.reason : abortedByCaller(caller.reason));
     if (caller.aborted) abort();

@@ -17,6 +17,7 @@ import { type Connection, type Endpoint, showEndpoint, type Transport } from '..
 import { checkAuthFor, checkAuthForNodes } from './auth-fits.js';
 import { suspectedCredential } from './auth-hints.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
+import { type ExchangeTrace, exchangeTrace, traceExchange } from './exchange-trace.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
 import { TLS_NEEDED } from './tls-failure.js';
 
@@ -53,10 +54,31 @@ export interface Request {
 /**
  * Sends a request and reads its reply.
  *
+ * @param attempt how often it was sent before, and one.
+ * @param queuedMs milliseconds it waited for its turn. Both are for those who observe exchanges (`diagnostics.ts`).
  * @throws SlurmError with `outcome`, `phase`, `peer`, `rpc`, `protocol`: SlurmAuthError, SlurmConnectionError, SlurmTimeoutError,
  * SlurmProtocolVersionError, SlurmProtocolError. A reply that carries an error number is no error here.
  */
-export async function exchange(setup: ExchangeSetup, request: Request, context: CallContext): Promise<Reply> {
+export async function exchange(
+  setup: ExchangeSetup,
+  request: Request,
+  context: CallContext,
+  attempt = 1,
+  queuedMs = 0,
+): Promise<Reply> {
+  const instead = setup.instead?.(request) ?? null;
+  if (instead !== null) return instead;
+  const trace = exchangeTrace(request, setup.auth.name, context, attempt, queuedMs);
+  if (trace === null) return sendAndReceive(setup, request, context, null);
+  return traceExchange(trace, () => sendAndReceive(setup, request, context, trace));
+}
+
+async function sendAndReceive(
+  setup: ExchangeSetup,
+  request: Request,
+  context: CallContext,
+  trace: ExchangeTrace | null,
+): Promise<Reply> {
   const place: CallPlace = {
     peer: showEndpoint(request.endpoint),
     rpc: request.name,
@@ -64,9 +86,8 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     repeatable: request.repeatable,
     method: setup.auth.name,
   };
-  const instead = setup.instead?.(request) ?? null;
-  if (instead !== null) return instead;
   const progress: Progress = { phase: 'authenticate', sent: false };
+  trace?.enter('authenticate');
   const startedAt = performance.now();
   let connection: Connection | undefined;
   try {
@@ -76,18 +97,23 @@ export async function exchange(setup: ExchangeSetup, request: Request, context: 
     const frame = encodeFrame({ ...request, messageName: request.name, auth });
 
     progress.phase = 'connect';
+    trace?.enter('connect');
     connection = await openConnection(setup.transport, request.endpoint, context);
+    connection = trace?.counted(connection) ?? connection;
     context.signal.throwIfAborted();
 
     progress.phase = 'send';
+    trace?.enter('send');
     progress.sent = true;
     await writeFrame(connection, frame, place, context);
 
     progress.phase = 'wait';
+    trace?.enter('wait');
     const bytes = await readFrame(connection, replyLimit(setup, request), place, context);
 
     progress.phase = 'decode';
-    return await openReply(bytes, { setup, request, place, context, startedAt, progress });
+    trace?.enter('decode');
+    return await openReply(bytes, { setup, request, place, context, startedAt, progress, trace });
   } catch (thrown) {
     throw callFailure(thrown, progress, place);
   } finally {

@@ -7,7 +7,9 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { isSlurmError, restate, type SlurmError } from '../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../protocol/transport.js';
+import { callOf } from './call-trace.js';
 import type { Clock } from './clock.js';
+import { passedOverChannel, type SlurmwirePassedOverEvent } from './diagnostics.js';
 
 /** Between two rounds through all controllers while none is in charge, in milliseconds: libslurm's second, and some jitter. */
 const ROUND_MS = 1_000;
@@ -60,6 +62,7 @@ export async function findInCharge<T>(search: Search<T>): Promise<Found<T>> {
         sawStandby = true;
         last = { value };
         passedOver.add(`${showEndpoint(endpoint)} is on standby`);
+        tell(endpoint, 'standby', null, context);
       } catch (error) {
         const isDoubtful = isSlurmError(error) && error.outcome === 'unknown' && repeatable;
         if (context.signal.aborted || !isSlurmError(error) || !(isUnreached(error) || isDoubtful)) {
@@ -68,6 +71,7 @@ export async function findInCharge<T>(search: Search<T>): Promise<Found<T>> {
         if (isDoubtful) doubt = error;
         last = { error };
         passedOver.add(error.summary);
+        tell(endpoint, isDoubtful ? 'unknown' : 'unreached', error, context);
       }
     }
     const pauseMs = ROUND_MS * (0.75 + Math.random() / 2);
@@ -80,6 +84,16 @@ export async function findInCharge<T>(search: Search<T>): Promise<Found<T>> {
       return giveUp(last, [...passedOver], doubt);
     }
   }
+}
+
+function tell(
+  endpoint: Endpoint,
+  why: SlurmwirePassedOverEvent['why'],
+  error: SlurmError | null,
+  { signal }: CallContext,
+): void {
+  if (!passedOverChannel.hasSubscribers) return;
+  passedOverChannel.publish({ call: callOf(signal), peer: showEndpoint(endpoint), why, error });
 }
 
 /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */

@@ -1,5 +1,16 @@
 export type { RequestOptions, SlurmClient } from './client.js';
 export { type ConnectOptions, connect } from './connect.js';
+export {
+  SLURMWIRE_CHANNELS,
+  type SlurmwireCallEvent,
+  type SlurmwireContactEvent,
+  type SlurmwireExchangeEvent,
+  type SlurmwirePassedOverEvent,
+  type SlurmwirePhases,
+  type SlurmwireTerminateEvent,
+  type SlurmwireVerb,
+  type SlurmwireWaitEvent,
+} from './diagnostics.js';
 export type { ExplainableVerb, ExplainedEffect, ExplainedRequest, Explanation } from './explain.js';
 export type { JobControlAccepted, NothingToDo } from './job-control.js';
 export type { JobControlOptions, RequeueOptions } from './job-control-options.js';

@@ -9,7 +9,9 @@ import { isSlurmError, restate, SlurmServerError, SlurmTimeoutError } from '../p
 import { showEndpoint } from '../protocol/transport.js';
 import { Breaker, BreakerOpen } from './breaker.js';
 import { type CallPlace, callFailure } from './call-failure.js';
+import { callOf } from './call-trace.js';
 import { type Clock, systemClock } from './clock.js';
+import { type SlurmwireWaitEvent, waitChannel } from './diagnostics.js';
 import type { Request } from './exchange.js';
 import { refusalOf } from './job-lookup.js';
 import type { Reply } from './reply.js';
@@ -96,13 +98,14 @@ class PacedController {
 
   pace(): Pace {
     const now = this.#clock.now();
+    const waiting = this.#waiting;
     const held = [...this.#breakers]
       .filter(([, breaker]) => !breaker.isClosed)
       .map(([rpc, { leftMs }]) => ({ rpc, leftMs }));
     return {
       peer: this.#peer,
       underWay: this.#line.underWay,
-      waiting: this.#line.waiting + this.#atBreakers,
+      waiting,
       perSecond: this.#line.limit?.perSecond(now) ?? null,
       backoffs: this.#backoffs,
       drops: this.#drops,
@@ -116,24 +119,41 @@ class PacedController {
     send: () => Promise<Reply>,
     isUrgent: boolean,
   ): Promise<Reply> {
-    const { name } = request;
     const ticket = this.#line.ticket(isUrgent);
     let refused: Reply | undefined;
     for (let tried = 1; ; tried++) {
       let isFirst = false;
       try {
-        isFirst = await this.#enter(name, ticket, context);
+        if (waitChannel.hasSubscribers) this.#tellIfItWaits(request, ticket, tried, context);
+        isFirst = await this.#enter(request.name, ticket, context);
       } catch (thrown) {
         // What was refused and has no time left for another try was refused.
         if (refused !== undefined && !isAbort(thrown)) return refused;
         throw this.#heldBack(thrown, request);
       }
-      const reply = await this.#sendOnce(name, isFirst, send);
+      const reply = await this.#sendOnce(request.name, isFirst, send);
       if (codeOf(reply) !== BACKOFF) return reply;
       const waitMs = (this.#line.limit?.nextAt ?? 0) - this.#clock.now();
       if (tried === TRIES || context.remainingMs() <= waitMs) return reply;
       refused = reply;
     }
+  }
+
+  get #waiting(): number {
+    return this.#line.waiting + this.#atBreakers;
+  }
+
+  #tellIfItWaits({ name: rpc }: Request, ticket: number, attempt: number, { signal }: CallContext): void {
+    const because = this.#reasonToWait(rpc);
+    if (because !== 'drop' && this.#line.isFree(ticket)) return;
+    const [call, peer] = [callOf(signal), this.#peer];
+    waitChannel.publish({ call, peer, rpc, attempt, because, waiting: this.#waiting });
+  }
+
+  /** Why one that waits does. */
+  #reasonToWait(rpc: string): SlurmwireWaitEvent['because'] {
+    if (!(this.#breakers.get(rpc)?.isClosed ?? true)) return 'drop';
+    return this.#line.limit === null ? 'busy' : 'rate';
   }
 
   /** Past the breaker and to the head of the line. True for the one that goes first after a drop. */
@@ -197,11 +217,11 @@ class PacedController {
     const place: CallPlace = { peer, rpc, protocol, repeatable };
     const failure = callFailure(thrown, { phase: 'send', sent: false }, place);
     if (!(failure instanceof SlurmTimeoutError) || !isSlurmError(thrown)) return failure;
-    const why = !(this.#breakers.get(rpc)?.isClosed ?? true)
-      ? `since ${peer} dropped one before (${HARD_DROP})`
-      : this.#line.limit !== null
-        ? `for its turn, as ${peer} limits the rate of this user's requests (${BACKOFF})`
-        : `for its turn, with ${this.#line.underWay} others under way`;
+    const why = {
+      drop: `since ${peer} dropped one before (${HARD_DROP})`,
+      rate: `for its turn, as ${peer} limits the rate of this user's requests (${BACKOFF})`,
+      busy: `for its turn, with ${this.#line.underWay} others under way`,
+    }[this.#reasonToWait(rpc)];
     return restate(failure, `${rpc} to ${peer} was not sent: ${thrown.message}, while it waited ${why}.`, {});
   }
 }

@@ -11,6 +11,8 @@ const READS: ReadonlySet<MessageName> = new Set<MessageName>([
   'REQUEST_STEP_LAYOUT',
   'REQUEST_NODE_INFO',
   'REQUEST_NODE_INFO_SINGLE',
+  'REQUEST_PARTITION_INFO',
+  'REQUEST_RESERVATION_INFO',
 ]);
 
 export function isRead(name: MessageName): boolean {

@@ -20,6 +20,7 @@ import {
 import { refusedHint } from './auth-hints.js';
 import type { CallPlace, Progress } from './call-failure.js';
 import type { ExchangeSetup, Request } from './exchange.js';
+import type { ExchangeTrace } from './exchange-trace.js';
 import { TLS_NEEDED } from './tls-failure.js';
 import { mayTake } from './version-choice.js';
 
@@ -29,6 +30,7 @@ export type TrustedUids = ReadonlySet<number> | null;
 /** A decoded reply. */
 export type Reply = { [N in MessageName]: ReplyOf<N> }[MessageName];
 
+/** A decoded reply of one kind, and how it came. */
 export interface ReplyOf<N extends MessageName> {
   readonly name: N;
   readonly record: MessageRecord<N>;
@@ -61,15 +63,18 @@ interface Opening {
   readonly context: CallContext;
   readonly startedAt: number;
   readonly progress: Progress;
+  readonly trace: ExchangeTrace | null;
 }
 
 export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Reply> {
-  const { place, progress } = opening;
+  const { place, progress, trace } = opening;
   const frame = unpack(bytes, place);
   if (frame.release !== place.protocol) throw wrongVersion(frame, opening);
   progress.phase = 'authenticate';
+  if (frame.auth !== null) trace?.enter('verify');
   const authenticated = await isAuthenticated(frame, opening);
   progress.phase = 'decode';
+  trace?.enter('decode');
   const { messageName, header } = frame;
   if (!isMessageName(messageName)) {
     throw new SlurmProtocolError(

@@ -1,5 +1,6 @@
 import type { CallContext } from '../protocol/authenticator.js';
 import { untilAborted } from '../protocol/on-abort.js';
+import { belongsTo, callOf } from './call-trace.js';
 import { Deadline } from './deadline.js';
 
 /**
@@ -14,11 +15,18 @@ export class SharedWork<T> {
 
   /**
    * @param timeoutMs milliseconds from now.
+   * @param starter the first of those that wait, for whom it is done to those who observe calls.
    * @param forget called when it failed or was deserted: whoever comes next starts anew.
    */
-  constructor(timeoutMs: number, work: (context: CallContext) => Promise<T>, forget: () => void) {
+  constructor(
+    timeoutMs: number,
+    starter: CallContext,
+    work: (context: CallContext) => Promise<T>,
+    forget: () => void,
+  ) {
     this.#forget = forget;
     const deadline = new Deadline(timeoutMs, this.#giveUp.signal);
+    belongsTo(deadline.signal, callOf(starter.signal));
     this.#result = work(deadline).finally(() => deadline.dispose());
     this.#result.catch(forget);
   }

@@ -48,6 +48,11 @@ export class WaitingLine {
     return this.#limit;
   }
 
+  /** False for one that would have to wait now. */
+  isFree(ticket: number): boolean {
+    return this.#waiting.length === 0 && this.#hasRoom(ticket) && this.#isTime();
+  }
+
   /**
    * A place in the line. It is kept by who comes back with it.
    *
@@ -62,7 +67,7 @@ export class WaitingLine {
   async enter(ticket: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#forgetLimit();
-    if (this.#waiting.length === 0 && this.#hasRoom(ticket) && this.#isTime()) return this.#begin();
+    if (this.isFree(ticket)) return this.#begin();
     await new Promise<void>((resolve, reject) => {
       const go = () => {
         takeBack();

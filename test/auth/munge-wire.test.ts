@@ -9,6 +9,7 @@ import {
   MungeAssembler,
   type MungeBody,
   type MungeMessageName,
+  MungeRequestAssembler,
 } from '../../src/auth/munge-wire.js';
 import { SlurmProtocolError } from '../../src/protocol/slurm-error.js';
 
@@ -245,5 +246,38 @@ describe('MungeAssembler', () => {
   it('refuses more bytes than announced', () => {
     const bytes = GOLDEN[1]?.[3] as Buffer;
     fault(() => new MungeAssembler('encodeResponse').push(Buffer.concat([bytes, bytes])));
+  });
+});
+
+describe('MungeRequestAssembler', () => {
+  const requests = GOLDEN.filter(([name]) => name === 'encodeRequest' || name === 'decodeRequest');
+  const answers = GOLDEN.filter(([name]) => name === 'encodeResponse' || name === 'decodeResponse');
+
+  it.each(requests)(
+    'knows %s by its header, in any two pieces and byte by byte',
+    (name, retry, body, bytes) => {
+      for (let at = 0; at <= bytes.length; at++) {
+        const assembler = new MungeRequestAssembler();
+        const first = assembler.push(bytes.subarray(0, at));
+        const whole = at === bytes.length ? first : assembler.push(bytes.subarray(at));
+        expect(whole).toEqual({ name, retry, body });
+      }
+      const assembler = new MungeRequestAssembler();
+      const results = [...bytes].map((byte) => assembler.push(Uint8Array.of(byte)));
+      expect(results.slice(0, -1).every((result) => result === null)).toBe(true);
+      expect(results.at(-1)).toEqual({ name, retry, body });
+    },
+  );
+
+  it.each(answers)('refuses %s, which is no request', (_name, _retry, _body, bytes) => {
+    expect(fault(() => new MungeRequestAssembler().push(bytes))).toMatchObject({ fieldPath: 'type' });
+  });
+
+  it('refuses what is too long as soon as its header says so', () => {
+    const header = Buffer.from(requests[0]?.[3].subarray(0, HEADER_LENGTH) as Buffer);
+    header.writeUInt32BE(MAX_BODY + 1, 7);
+    expect(fault(() => new MungeRequestAssembler().push(header)).code).toBe(
+      'SLURM_PROTOCOL_INSANE_MSG_LENGTH',
+    );
   });
 });

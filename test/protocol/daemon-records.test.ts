@@ -7,9 +7,13 @@ import {
   jobStateName,
   type MessageName,
   type MessageRecord,
+  NO_VAL,
   type NodeRecord,
   nodeStateFlags,
   nodeStateName,
+  PARTITION_FLAGS,
+  PARTITION_STATES,
+  type PartitionRecord,
   SPECIAL_STEP_IDS,
 } from '../../src/protocol/index.js';
 import {
@@ -20,7 +24,7 @@ import {
   releaseOfProtocol,
 } from '../support/golden.js';
 
-const shows = new Map(goldenShows().map(({ release, show }) => [release, show]));
+const shows = goldenShows();
 const replies = goldenReplies();
 
 function repliesTo(label: string): (readonly [title: string, reply: GoldenReply])[] {
@@ -34,7 +38,11 @@ function recordOf<N extends MessageName>(name: N, reply: GoldenReply): MessageRe
 }
 
 /** The blocks of a show, each beginning with `key=`. Names and comments hold line breaks. */
-function blocks(reply: GoldenReply, what: 'job' | 'node' | 'step', key: string): string[] {
+function blocks(
+  reply: GoldenReply,
+  what: 'job' | 'node' | 'step' | 'partition' | 'reservation',
+  key: string,
+): string[] {
   const text = shows.get(reply.release)?.[what] ?? expect.fail(`no show of ${reply.release}`);
   return text.split(new RegExp(`(?<=^|\\n)(?=${key}=)`)).map((block) => block.trimEnd());
 }
@@ -275,6 +283,128 @@ describe('steps', () => {
       expect(layout?.tids.flat().sort()).toEqual(Array.from({ length: layout?.taskCnt ?? 0 }, (_v, i) => i));
     },
   );
+});
+
+describe('partitions', () => {
+  test.each(repliesTo('partitions'))('%s', (_, reply) => {
+    const { partitions, recordCount } = recordOf('RESPONSE_PARTITION_INFO', reply);
+    expect(recordCount).toBe(3);
+    const expected = blocks(reply, 'partition', 'PartitionName').map(summaryOfShownPartition);
+    expect(partitions.map((partition) => summaryOfPartition(partition, reply))).toEqual(expected);
+  });
+
+  function summaryOfPartition(one: PartitionRecord, { release }: GoldenReply) {
+    const state = Object.entries(PARTITION_STATES).find(([, value]) => value === one.stateUp)?.[0];
+    const limit = (value: number) => (value === 0xffffffff ? 'UNLIMITED' : `${value}`);
+    const minutes = (value: number, none: string) =>
+      value >= NO_VAL ? none : `${`${Math.floor(value / 60)}`.padStart(2, '0')}:00:00`;
+    const flag = (name: keyof typeof PARTITION_FLAGS) => (one.flags & PARTITION_FLAGS[name]) !== 0;
+    return {
+      name: one.name,
+      nodes: one.nodes,
+      state: state?.slice('PARTITION_'.length) ?? null,
+      maxTime: minutes(one.maxTime, 'UNLIMITED'),
+      defaultTime: minutes(one.defaultTime, 'NONE'),
+      maxNodes: limit(one.maxNodes),
+      minNodes: one.minNodes,
+      graceTime: one.graceTime,
+      maxCpus: limit(one.maxCpusPerNode),
+      totalNodes: one.totalNodes,
+      totalCpus: one.totalCpus,
+      job: one.priorityJobFactor,
+      tier: one.priorityTier,
+      default: flag('PART_FLAG_DEFAULT'),
+      hidden: flag('PART_FLAG_HIDDEN'),
+      exclusive: flag('PART_FLAG_EXCLUSIVE_USER'),
+      lln: flag('PART_FLAG_LLN'),
+      reqResv: flag('PART_FLAG_REQ_RESV'),
+      rootOnly: flag('PART_FLAG_ROOT_ONLY'),
+      groups: one.allowGroups ?? 'ALL',
+      accounts: one.allowAccounts ?? 'ALL',
+      allocNodes: one.allowAllocNodes ?? 'ALL',
+      alternate: one.alternate,
+      denyQos: one.denyQos,
+      weights: one.billingWeightsStr,
+      // 20.11 does not print it, but says it on the wire.
+      tres: release < '21' ? null : one.tresFmtStr,
+      defaults:
+        one.jobDefaultsList?.map(({ type, value }) => `${JOB_DEFAULTS[type]}=${value}`).join(',') ?? null,
+      share: (one.maxShare & 0x8000) === 0 ? 'NO' : `FORCE:${one.maxShare & 0x7fff}`,
+      overTime: one.overTimeLimit === 0xfffe ? 'NONE' : `${one.overTimeLimit}`,
+      memPerNode: one.maxMemPerCpu === 0n ? 'UNLIMITED' : `${one.maxMemPerCpu}`,
+      memPerCpu: one.defMemPerCpu < 1n << 63n ? null : `${one.defMemPerCpu - (1n << 63n)}`,
+    };
+  }
+
+  function summaryOfShownPartition(block: string): ReturnType<typeof summaryOfPartition> {
+    const yes = (key: string) => shown(block, key) === 'YES';
+    const text = (key: string) => shown(block, key) as string;
+    return {
+      name: shown(block, 'PartitionName'),
+      nodes: shown(block, 'Nodes'),
+      state: shown(block, 'State'),
+      maxTime: text('MaxTime'),
+      defaultTime: text('DefaultTime'),
+      maxNodes: text('MaxNodes'),
+      minNodes: Number(shown(block, 'MinNodes')),
+      graceTime: Number(shown(block, 'GraceTime')),
+      maxCpus: text('MaxCPUsPerNode'),
+      totalNodes: Number(shown(block, 'TotalNodes')),
+      totalCpus: Number(shown(block, 'TotalCPUs')),
+      job: Number(shown(block, 'PriorityJobFactor')),
+      tier: Number(shown(block, 'PriorityTier')),
+      default: yes('Default'),
+      hidden: yes('Hidden'),
+      exclusive: yes('ExclusiveUser') || shown(block, 'Exclusive') === 'USER',
+      lln: yes('LLN'),
+      reqResv: yes('ReqResv'),
+      rootOnly: yes('RootOnly'),
+      groups: text('AllowGroups'),
+      accounts: text('AllowAccounts'),
+      allocNodes: text('AllocNodes'),
+      alternate: shown(block, 'Alternate'),
+      denyQos: shown(block, 'DenyQos'),
+      weights: shown(block, 'TRESBillingWeights'),
+      tres: shown(block, 'TRES'),
+      defaults: shown(block, 'JobDefaults'),
+      share: text('OverSubscribe'),
+      overTime: text('OverTimeLimit'),
+      memPerNode: text('MaxMemPerNode'),
+      memPerCpu: shown(block, 'DefMemPerCPU'),
+    };
+  }
+
+  const JOB_DEFAULTS: Readonly<Record<number, string>> = { 1: 'DefCpuPerGPU', 2: 'DefMemPerGPU' };
+
+  test.each(repliesTo('reservations'))('%s: reservations', (_, reply) => {
+    const { reservations, recordCount } = recordOf('RESPONSE_RESERVATION_INFO', reply);
+    expect(recordCount).toBe(2);
+    const decoded = reservations.map((one) => ({
+      name: one.name,
+      start: one.startTime,
+      end: one.endTime,
+      nodes: one.nodeList,
+      nodeCount: [one.nodeCnt, one.nodeInx?.set.length],
+      cores: one.coreCnt,
+      partition: one.partition,
+      tres: one.tresStr,
+      users: one.users,
+      delay: one.maxStartDelay === 0 ? null : `0${one.maxStartDelay / 3600}:00:00`,
+    }));
+    const expected = blocks(reply, 'reservation', 'ReservationName').map((block) => ({
+      name: shown(block, 'ReservationName'),
+      start: seconds(shown(block, 'StartTime')),
+      end: seconds(shown(block, 'EndTime')),
+      nodes: shown(block, 'Nodes'),
+      nodeCount: [Number(shown(block, 'NodeCnt')), Number(shown(block, 'NodeCnt'))],
+      cores: Number(shown(block, 'CoreCnt')),
+      partition: shown(block, 'PartitionName'),
+      tres: shown(block, 'TRES'),
+      users: shown(block, 'Users'),
+      delay: shown(block, 'MaxStartDelay'),
+    }));
+    expect(decoded).toEqual(expected);
+  });
 });
 
 describe('the controller', () => {

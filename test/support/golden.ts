@@ -38,16 +38,22 @@ export function describedGoldenLines(): (GoldenLine & { name: MessageName })[] {
 /** What `scontrol show` of a release printed just before its daemons were asked. */
 export interface GoldenShow {
   readonly release: string;
-  readonly show: { readonly job: string; readonly node: string; readonly step: string };
+  readonly show: Shown;
 }
+
+type Shown = Readonly<Partial<Record<'job' | 'node' | 'step' | 'partition' | 'reservation', string>>>;
 
 /** Answers of real daemons of all recorded releases. */
 export function goldenReplies(): GoldenReply[] {
   return replyLines().filter((line): line is GoldenReply => 'name' in line);
 }
 
-export function goldenShows(): GoldenShow[] {
-  return replyLines().filter((line): line is GoldenShow => 'show' in line);
+/** By release; jobs, nodes and steps are of another cluster than partitions and reservations. */
+export function goldenShows(): ReadonlyMap<string, Shown> {
+  const shows = new Map<string, Shown>();
+  for (const line of replyLines())
+    if ('show' in line) shows.set(line.release, { ...shows.get(line.release), ...line.show });
+  return shows;
 }
 
 function replyLines(): (GoldenReply | GoldenShow)[] {

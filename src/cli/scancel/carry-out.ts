@@ -14,6 +14,7 @@ import type { Release } from '../../protocol/release.js';
 import { isSlurmError, type Outcome, type SlurmError } from '../../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
 import { systemClock } from '../../rpc/clock.js';
+import { type ClusterFacts, factsOf, UNTOLD } from '../../rpc/cluster-facts.js';
 import type { CallOptions, JobFilter, KillJobsOptions, SlurmClient } from '../../rpc/index.js';
 import { lookupFailed } from '../../rpc/job-lookup.js';
 import { isEnded } from '../../rpc/kill-request.js';
@@ -84,7 +85,7 @@ class Canceller {
 
   async run(): Promise<Cancelled> {
     const { request, slurm, call } = this.#c;
-    const { scrontab, clusterName } = await slurm.clusterFacts(call);
+    const { scrontab, clusterName } = await askFacts(slurm, call);
     checkClusters(request, clusterName);
     this.#cron = request.cron || scrontab === 'open';
     const isPlain = !request.hasFilter && !request.batch && !request.interactive && request.signal === null;
@@ -451,4 +452,10 @@ function noComment(): ScancelTrouble {
     '--admin-comment cannot be sent',
     'It goes with one request for all jobs, which takes a controller of 25.11 or newer, and neither steps, --sibling nor --interactive.',
   );
+}
+
+/** As the client itself asks before it kills: a read. */
+async function askFacts(slurm: SlurmClient, call: CallOptions): Promise<ClusterFacts> {
+  const reply = await slurm.request('REQUEST_BUILD_INFO', { lastUpdate: 0n }, call);
+  return reply.name === 'RESPONSE_BUILD_INFO' ? factsOf(reply.record) : UNTOLD;
 }

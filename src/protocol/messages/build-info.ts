@@ -6,6 +6,7 @@
  * Slurm's own library of every release, answers against replies of live slurmctld in every version from 20.11 to 26.11.
  */
 import { array, atMostOne, list, struct, text, time, u16, u32, u64, versions } from '../wire-type.js';
+import { jobDefault } from './job-default.js';
 import { keyPairs, pluginParams } from './key-pairs.js';
 
 export const buildInfoRequest = struct({
@@ -15,8 +16,6 @@ export const buildInfoRequest = struct({
 
 /** One path until 23.11, several since. */
 const scripts = versions({ '20.11': atMostOne(text), '24.05': array(text) });
-
-const jobDefault = struct({ type: u16, value: u64 });
 
 export const buildInfo = struct({
   /** When the configuration was last read. */

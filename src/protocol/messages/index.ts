@@ -23,8 +23,10 @@ import { jobStepKill } from './kill-job.js';
 import { killJobsRequest, killJobsResponse } from './kill-jobs.js';
 import { nodeAliasAddrsRequest, nodeAliasAddrsResponse } from './node-alias-addrs.js';
 import { nodeInfo, nodeInfoRequest, nodeInfoSingleRequest } from './node-info.js';
+import { partitionInfo, partitionInfoRequest } from './partition-info.js';
 import { pingSlurmd } from './ping-slurmd.js';
 import { reroute } from './reroute.js';
+import { reservationInfo, reservationInfoRequest } from './reservation-info.js';
 import { returnCode, returnCodeMsg } from './return-code.js';
 import { signalTasks } from './signal-tasks.js';
 import { stepLayout, stepLayoutRequest } from './step-layout.js';
@@ -32,6 +34,7 @@ import { suspend, suspendInt } from './suspend.js';
 import { terminateJob } from './terminate-job.js';
 import { updateJobStep } from './update-job-step.js';
 
+/** The declaration of every message this library describes, by upstream's name. docs/messages.md shows them field by field. */
 export const MESSAGES = {
   REQUEST_PING: empty,
   RESPONSE_PING_SLURMD: pingSlurmd,
@@ -63,6 +66,10 @@ export const MESSAGES = {
   REQUEST_NODE_INFO: nodeInfoRequest,
   REQUEST_NODE_INFO_SINGLE: nodeInfoSingleRequest,
   RESPONSE_NODE_INFO: nodeInfo,
+  REQUEST_PARTITION_INFO: partitionInfoRequest,
+  RESPONSE_PARTITION_INFO: partitionInfo,
+  REQUEST_RESERVATION_INFO: reservationInfoRequest,
+  RESPONSE_RESERVATION_INFO: reservationInfo,
   REQUEST_NODE_ALIAS_ADDRS: nodeAliasAddrsRequest,
   RESPONSE_NODE_ALIAS_ADDRS: nodeAliasAddrsResponse,
 

@@ -11,7 +11,7 @@ export interface CliRun {
 
 export interface CliRunOptions {
   /** What stands on stdin. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly invokedAs?: string;
@@ -19,6 +19,8 @@ export interface CliRunOptions {
   readonly terminal?: number;
   readonly connect?: CliIo['connect'];
   readonly clock?: CliIo['clock'];
+  /** Told what is written to stderr, as it comes. */
+  readonly onStderr?: (text: string) => void;
 }
 
 export async function runCli(argv: readonly string[], options: CliRunOptions = {}): Promise<CliRun> {
@@ -30,7 +32,7 @@ export async function runCli(argv: readonly string[], options: CliRunOptions = {
 /** An outside world that remembers what was written. */
 export function recordingIo(options: CliRunOptions = {}) {
   const stdout = collector(options.terminal);
-  const stderr = collector(options.terminal);
+  const stderr = collector(options.terminal, options.onStderr);
   const stdin = new PassThrough();
   stdin.end(options.input ?? '');
   const io: CliIo = {
@@ -47,12 +49,16 @@ export function recordingIo(options: CliRunOptions = {}) {
   return { io, stdout: stdout.text, stderr: stderr.text };
 }
 
-function collector(terminal: number | undefined): { stream: TextOutput; text: () => string } {
+function collector(
+  terminal: number | undefined,
+  told?: (text: string) => void,
+): { stream: TextOutput; text: () => string } {
   let text = '';
   const stream = new Writable({
     decodeStrings: false,
     write(chunk, _encoding, done) {
       text += chunk;
+      told?.(String(chunk));
       done();
     },
   });

@@ -1,10 +1,11 @@
 /*
  * One call of libslurm's own, as another client beside ours: prints {"value": what it returned, "number": slurm_get_errno()} as a line
- * of JSON. The number is 0 where the call returned 0, for then Slurm leaves errno as it was.
+ * of JSON. The number is 0 where the call returned 0 (or a count), for then Slurm leaves errno as it was.
  *
  *   kill_job JOB SIGNAL FLAGS          kill_job_step JOB STEP SIGNAL
  *   kill_job2 TEXT SIGNAL FLAGS        signal_job_step JOB STEP SIGNAL
  *   signal_job JOB SIGNAL              terminate_job_step JOB STEP
+ *   ping CONTROLLER                    load_jobs: the value is how many jobs there are that are not over
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,6 +22,8 @@
 
 static const char *const *words;
 static int count;
+/* Whether what was returned is a number of things, and no error. */
+static int is_count;
 
 /* An argument as a number; whatever is no number of 32 bits ends the program. */
 static uint32_t number(int index)
@@ -62,8 +65,29 @@ static slurm_step_id_t *target(uint32_t step)
 #define STEP number(2), number(3)
 #endif
 
+/* How many jobs slurmctld tells of that are not over; -1 as Slurm has it. */
+static int load_jobs(void)
+{
+	job_info_msg_t *jobs = NULL;
+	uint32_t i;
+	int left = 0;
+
+	if (slurm_load_jobs(0, &jobs, SHOW_ALL) != 0)
+		return -1;
+	is_count = 1;
+	for (i = 0; i < jobs->record_count; i++)
+		if ((jobs->job_array[i].job_state & JOB_STATE_BASE) < JOB_COMPLETE)
+			left++;
+	slurm_free_job_info_msg(jobs);
+	return left;
+}
+
 static int call(const char *name)
 {
+	if (strcmp(name, "ping") == 0)
+		return slurm_ping((int) number(2));
+	if (strcmp(name, "load_jobs") == 0)
+		return load_jobs();
 	if (strcmp(name, "kill_job") == 0)
 		return slurm_kill_job(JOB, number(3), number(4));
 	if (strcmp(name, "kill_job2") == 0 && count == 5)
@@ -101,7 +125,7 @@ int main(int argc, const char *const argv[])
 	slurm_init(NULL);
 	errno = 0;
 	value = call(argv[1]);
-	printf("{\"value\": %d, \"number\": %d}\n", value, value == 0 ? 0 : slurm_get_errno());
+	printf("{\"value\": %d, \"number\": %d}\n", value, value == 0 || is_count ? 0 : slurm_get_errno());
 	slurm_fini();
 	return 0;
 }

@@ -1,0 +1,393 @@
+/** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Authenticator } from '../protocol/authenticator.js';
+import type { Release } from '../protocol/release.js';
+import type { Endpoint } from '../protocol/transport.js';
+import { badOption } from '../rpc/check-options.js';
+import { Slurmctld } from './controller/slurmctld.js';
+import { TakeOver } from './controller/take-over.js';
+import { authenticatorOf } from './credential-authenticator.js';
+import { CredentialStore } from './credentials.js';
+import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
+import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
+import { type JobView, viewOf } from './job-view.js';
+import type { Job } from './model/job.js';
+import { Life } from './model/life.js';
+import { RecordExecutor } from './model/record-executor.js';
+import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
+import type { ClusterUser } from './model/user.js';
+import { type SignalSeen, World } from './model/world.js';
+import { ProcessExecutor } from './processes/process-executor.js';
+import { installSrun } from './processes/srun-program.js';
+import { StepServer } from './processes/step-server.js';
+import { type ClusterOptions, settingsOf } from './settings.js';
+import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
+import { NodeDaemon } from './slurmd/node-daemon.js';
+import type { RequestSeen, WireHost } from './wire-server.js';
+
+/** Requests that the log keeps; older ones go. */
+const MAX_REQUESTS = 100_000;
+
+/** A daemon of the cluster, to be stopped and started. */
+export interface EmbeddedDaemon {
+  /** `slurmctld`, `slurmctld2` …, or the name of a node. */
+  readonly name: string;
+  readonly release: Release;
+  readonly endpoint: Endpoint;
+  readonly isUp: boolean;
+  /** Listens again, perhaps as another release. */
+  start(options?: { readonly release?: Release }): Promise<void>;
+  /** Ends as by SIGTERM: connections are closed. */
+  stop(): Promise<void>;
+  /** Ends as by SIGKILL: connections are reset. */
+  kill(): Promise<void>;
+  /** As by SIGSTOP: connections are taken, nothing is read. */
+  pause(): void;
+  /** Goes on after `pause`, as by SIGCONT. */
+  resume(): void;
+}
+
+export class EmbeddedCluster implements AsyncDisposable {
+  /** Path of its slurm.conf, for `connect({ conf })` and for Slurm's own tools (`SLURM_CONF`). */
+  readonly slurmConf: string;
+  readonly directory: string;
+  /** The munged of the cluster, whose socket slurm.conf names: to be stopped, or told to fail. */
+  readonly munged: EmbeddedMunged;
+  /** World-writable: where jobs run that are not told where. */
+  readonly workDirectory: string;
+  /** The most recent requests, at most 100,000. */
+  readonly requests: RequestSeen[] = [];
+  readonly #world: World;
+  readonly #life: Life;
+  readonly #faults: FaultList;
+  readonly #credentials: CredentialStore;
+  readonly #controllers: readonly Slurmctld[];
+  readonly #takeOver: TakeOver;
+  readonly #steps: StepServer;
+  readonly #nodes: ReadonlyMap<string, NodeDaemon>;
+  readonly #ownsDirectory: boolean;
+  #isDown: Promise<void> | null = null;
+
+  /** @internal See {@link startCluster}. */
+  constructor(parts: ClusterParts) {
+    this.#world = parts.world;
+    this.#life = parts.life;
+    this.#faults = parts.faults;
+    this.#credentials = parts.credentials;
+    this.#controllers = parts.controllers;
+    this.#takeOver = parts.takeOver;
+    this.munged = parts.munged;
+    this.#steps = parts.steps;
+    this.#nodes = parts.nodes;
+    this.#ownsDirectory = parts.ownsDirectory;
+    this.directory = parts.directory;
+    this.slurmConf = join(parts.directory, 'slurm.conf');
+    this.workDirectory = join(parts.directory, 'work');
+    parts.onRequest((request) => {
+      this.requests.push(request);
+      if (this.requests.length > MAX_REQUESTS) this.requests.splice(0, MAX_REQUESTS / 10);
+    });
+  }
+
+  get release(): Release {
+    return this.#world.release;
+  }
+
+  /**
+   * Options for `connect()`, to be a user of the cluster.
+   *
+   * @param user a name, or a uid that need not be anybody's. Default: the user of this process.
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for a name that no user of the cluster has.
+   */
+  options(user?: string | number): { conf: string; auth: Authenticator } {
+    return { conf: this.slurmConf, auth: authenticatorOf(this.#credentials, this.#userOf(user)) };
+  }
+
+  /** All daemons: controllers first, then the slurmds in the order of nodes. */
+  get daemons(): EmbeddedDaemon[] {
+    return [...this.#controllers.map(({ name }) => name), ...this.#nodes.keys()].map((name) =>
+      this.daemon(name),
+    );
+  }
+
+  /**
+   * One daemon by name.
+   *
+   * @throws RangeError where there is none of that name.
+   */
+  daemon(name: string): EmbeddedDaemon {
+    const found = this.#controllers.find((one) => one.name === name) ?? this.#nodes.get(name);
+    if (found === undefined) throw new RangeError(`the cluster has no daemon ${name}`);
+    const { server } = found;
+    return {
+      name,
+      get release() {
+        return server.release;
+      },
+      get endpoint() {
+        return server.endpoint;
+      },
+      get isUp() {
+        return server.isUp;
+      },
+      start: async (options) => {
+        await server.start(options);
+        if (found instanceof Slurmctld && found.isInCharge) this.#takeOver.now(found);
+      },
+      stop: () => server.stop(),
+      kill: () => server.stop('reset'),
+      pause: () => server.pause(),
+      resume: () => server.resume(),
+    };
+  }
+
+  /**
+   * Submits a job, as sbatch does, and starts it as soon as there is room.
+   *
+   * @returns the job: of an array the record of its waiting tasks, of a heterogeneous job the leader.
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` naming the option.
+   */
+  submit(options: SubmitOptions = {}): JobView {
+    const user = this.#userOf(options.user);
+    const specs = specsOf(options, this.#world, this.workDirectory);
+    const array = arrayOf(options.array);
+    if (array !== null && specs.length > 1)
+      throw badOption('array', options.array, 'is of a heterogeneous job');
+    const [job] = this.#life.submit(user, specs, array);
+    return viewOf(job as Job);
+  }
+
+  /** Starts a step of a running job that is an entry of a table. @returns its number. */
+  startStep(
+    jobId: number,
+    options: { readonly nodes?: number; readonly tasks?: number; readonly name?: string } = {},
+  ): number {
+    return this.#life.startStep(this.#jobNumbered(jobId), options).stepId;
+  }
+
+  /** Lets a job go that is held, or waits for a dependency. */
+  releaseJob(jobId: number): void {
+    this.#life.release(this.#jobNumbered(jobId));
+  }
+
+  /** How a job is now; `null` where there is no record with this number. */
+  job(jobId: number): JobView | null {
+    const job = this.#world.jobs.get(jobId);
+    return job === undefined ? null : viewOf(job);
+  }
+
+  /** All records, in the order of their numbers. */
+  jobs(): JobView[] {
+    return [...this.#world.jobs.values()].map(viewOf);
+  }
+
+  /** Every signal that reached processes, in order. */
+  get signals(): readonly SignalSeen[] {
+    return this.#world.signals;
+  }
+
+  /**
+   * Waits until a job is in one of these states (as Slurm's tools write them), or is what a function wants it to be.
+   *
+   * @param timeoutMs default 20,000.
+   * @throws Error when the time is up, with what the job is then.
+   */
+  waitForJob(
+    jobId: number,
+    wanted: string | readonly string[] | ((job: JobView) => boolean),
+    timeoutMs = 20_000,
+  ): Promise<JobView> {
+    const is =
+      typeof wanted === 'function' ? wanted : ({ state }: JobView) => [wanted].flat().includes(state);
+    return this.#waitUntil(() => {
+      const job = this.job(jobId);
+      return job !== null && is(job) ? job : null;
+    }, timeoutMs).catch(() => {
+      throw new Error(`job ${jobId} is ${JSON.stringify(this.job(jobId))} after ${timeoutMs} ms`);
+    });
+  }
+
+  #waitUntil<T>(look: () => T | null, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const now = look();
+      if (now !== null) return resolve(now);
+      const stop = this.#world.onChange(() => {
+        const value = look();
+        if (value === null) return;
+        clearTimeout(timer);
+        stop();
+        resolve(value);
+      });
+      const timer = setTimeout(() => {
+        stop();
+        reject(new Error('time is up'));
+      }, timeoutMs);
+    });
+  }
+
+  #jobNumbered(jobId: number): Job {
+    const job = this.#world.jobs.get(jobId);
+    if (job === undefined) throw badOption('jobId', jobId, 'is no job of the cluster');
+    return job;
+  }
+
+  #userOf(user: string | number = process.getuid?.() ?? 0): ClusterUser {
+    const { users } = this.#world;
+    const found = typeof user === 'number' ? users.numbered(user) : users.named(user);
+    if (found !== null) return found;
+    throw badOption('user', user, `is none of ${users.all.map(({ name }) => name).join(', ')}`);
+  }
+
+  /** Orders trouble: the next requests that fit meet it. */
+  fault(match: FaultMatch, fault: Fault): FaultHandle {
+    return this.#faults.add(match, fault);
+  }
+
+  /**
+   * Puts a controller in charge at once, without the wait for SlurmctldTimeout.
+   *
+   * @throws RangeError where there is no such controller.
+   */
+  takeOver(name: string): void {
+    const controller = this.#controllers.find((one) => one.name === name);
+    if (controller === undefined) throw new RangeError(`the cluster has no controller ${name}`);
+    this.#takeOver.now(controller);
+  }
+
+  /** Name of the controller in charge; `null` while none that is answers. */
+  get inCharge(): string | null {
+    return this.#controllers.find(({ isInCharge, server }) => isInCharge && server.isAnswering)?.name ?? null;
+  }
+
+  /** Takes back all faults. */
+  clearFaults(): void {
+    this.#faults.clear();
+  }
+
+  /** Ends everything: jobs, daemons, sockets, and the directory if the cluster made it. Any number of times. */
+  down(): Promise<void> {
+    this.#isDown ??= this.#end();
+    return this.#isDown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.down();
+  }
+
+  async #end(): Promise<void> {
+    this.#takeOver.close();
+    const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
+    await Promise.all(servers.map((server) => server.stop()));
+    await this.#life.close();
+    await this.#steps.stop();
+    await this.munged.stop();
+    if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+interface ClusterParts {
+  readonly world: World;
+  readonly life: Life;
+  readonly faults: FaultList;
+  readonly credentials: CredentialStore;
+  readonly controllers: readonly Slurmctld[];
+  readonly takeOver: TakeOver;
+  readonly munged: EmbeddedMunged;
+  readonly steps: StepServer;
+  readonly nodes: ReadonlyMap<string, NodeDaemon>;
+  readonly directory: string;
+  readonly ownsDirectory: boolean;
+  onRequest(listener: (request: RequestSeen) => void): void;
+}
+
+/**
+ * Starts an embedded cluster: slurmctld, slurmds and munged in this process, on ports of 127.0.0.1 that the system chooses. Needs neither
+ * root nor Slurm nor MUNGE.
+ *
+ * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for an option that cannot be, before anything is started.
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<EmbeddedCluster> {
+  const settings = settingsOf(options);
+  const world = new World(settings);
+  const faults = new FaultList();
+  let listener: (request: RequestSeen) => void = () => {};
+  const host: WireHost = {
+    faults,
+    messageTimeoutMs: Number(settings.parameters.MessageTimeout ?? 10) * 1000,
+    seen: (request) => listener(request),
+    turned: (name) => {
+      if (nodes.has(name)) life.retellNodes();
+      else takeOver.look();
+    },
+  };
+  const credentials = new CredentialStore();
+  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
+  const binDirectory = join(directory, 'bin');
+  const executor =
+    settings.jobs === 'records'
+      ? new RecordExecutor()
+      : new ProcessExecutor({
+          slurmConf: join(directory, 'slurm.conf'),
+          spoolDirectory: join(directory, 'spool'),
+          binDirectory,
+          stepsOf: (job) => steps.environmentOf(job),
+        });
+  const life = new Life(world, executor);
+  const steps = new StepServer(life, join(directory, 'steps.socket'));
+  const nodes = new Map<string, NodeDaemon>();
+  for (const node of world.nodes.values()) {
+    nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));
+  }
+  const setup = { world, life, nodes, credentials };
+  const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
+  const takeOver = new TakeOver(world, controllers);
+  world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
+  await makeDirectory(join(directory, 'work'));
+  const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
+  const cluster = new EmbeddedCluster({
+    munged,
+    takeOver,
+    steps,
+    world,
+    life,
+    faults,
+    credentials,
+    controllers,
+    nodes,
+    directory,
+    ownsDirectory: settings.directory === null,
+    onRequest: (given) => {
+      listener = given;
+    },
+  });
+  try {
+    if (settings.jobs === 'processes') await Promise.all([installSrun(binDirectory), steps.start()]);
+    await startControllers(controllers);
+    await Promise.all([...nodes.values()].map(({ server }) => server.start()));
+    for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
+    const endpoints = controllers.map(({ server }) => server.endpoint);
+    const slurmConfText = slurmConfOf(world, endpoints, directory);
+    world.place = { directory, slurmConf: cluster.slurmConf, slurmConfText, controllers: endpoints };
+    await writeFile(cluster.slurmConf, slurmConfText);
+    return cluster;
+  } catch (error) {
+    await cluster.down();
+    throw error;
+  }
+}
+
+/** On one port, each on its own address. */
+async function startControllers([primary, ...backups]: readonly Slurmctld[]): Promise<void> {
+  await primary?.server.start();
+  const port = primary?.server.endpoint.port ?? 0;
+  await Promise.all(backups.map(({ server }) => server.start({ port })));
+}
+
+/** World-writable, and reachable for other users: jobs may run as them. */
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, 0o1777);
+  await chmod(dirname(path), 0o755);
+}

@@ -1,0 +1,171 @@
+/** Jobs whose scripts and steps are real child processes, each in a session of its own. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
+import type { Executor, ExecutorEvents } from '../model/executor.js';
+import type { Job, Step } from '../model/job.js';
+import { type ClusterEnvironment, jobEnvironment, taskEnvironment } from './environment.js';
+import { outputPath } from './output-path.js';
+
+/** A task, or the batch shell: leader of its session and process group. */
+interface Leader {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly node: string;
+}
+
+/** Wait status of a program that could not be started, as a shell tells it: exit code 127. */
+const NOT_STARTED = 127 << 8;
+
+/** Whether processes of jobs can be those of their users. */
+const isRoot = process.getuid?.() === 0;
+
+export class ProcessExecutor implements Executor {
+  readonly #environment: ClusterEnvironment & { readonly spoolDirectory: string };
+  readonly #leaders = new Map<Step, Set<Leader>>();
+
+  constructor(environment: ClusterEnvironment & { readonly spoolDirectory: string }) {
+    this.#environment = environment;
+  }
+
+  start(job: Job, step: Step, events: ExecutorEvents): void {
+    if (step.program === null) this.#startScript(job, step, events);
+    else
+      for (const [node, tasks] of step.tasks)
+        for (const task of tasks) this.#startTask(job, step, node, task, events);
+  }
+
+  #startScript(job: Job, step: Step, events: ExecutorEvents): void {
+    const { spec } = job;
+    const [node = ''] = step.nodes;
+    const directory = join(this.#environment.spoolDirectory, `job${job.jobId}`);
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    const script = join(directory, 'slurm_script');
+    writeFileSync(script, spec.script ?? '');
+    chmodSync(script, 0o755);
+    const out = this.#open(job, spec.standardOutput);
+    const err = spec.standardError === null ? out : this.#open(job, spec.standardError);
+    const env = {
+      ...jobEnvironment(job, this.#environment),
+      SLURMD_NODENAME: node,
+      SLURM_NODEID: '0',
+      SLURM_PROCID: '0',
+      SLURM_LOCALID: '0',
+      ENVIRONMENT: 'BATCH',
+    };
+    this.#spawn(
+      job,
+      step,
+      node,
+      [script, ...spec.arguments],
+      { cwd: spec.workDirectory, env, stdio: ['ignore', out, err] },
+      events,
+    );
+    for (const file of new Set([out, err])) closeSync(file);
+  }
+
+  #startTask(job: Job, step: Step, node: string, task: number, events: ExecutorEvents): void {
+    const { program } = step;
+    if (program === null) return;
+    const env = { ...program.environment, ...taskEnvironment(step, node, task) };
+    const options: SpawnOptions = { cwd: program.workDirectory, env, stdio: ['ignore', 'pipe', 'pipe'] };
+    const child = this.#spawn(job, step, node, program.argv, options, events);
+    child?.stdout?.on('data', (chunk: Buffer) => program.output('stdout', chunk));
+    child?.stderr?.on('data', (chunk: Buffer) => program.output('stderr', chunk));
+  }
+
+  #spawn(
+    job: Job,
+    step: Step,
+    node: string,
+    [command = '', ...args]: readonly string[],
+    options: SpawnOptions,
+    events: ExecutorEvents,
+  ): ChildProcess | null {
+    const { uid, gid } = job.user;
+    let child: ChildProcess;
+    try {
+      child = spawn(command, args, { ...options, detached: true, ...(isRoot ? { uid, gid } : {}) });
+    } catch {
+      queueMicrotask(() => events.taskEnded(job, step, node, NOT_STARTED));
+      return null;
+    }
+    // A directory or a program that is not there: there was no process.
+    child.once('error', () => {
+      if (child.pid === undefined) events.taskEnded(job, step, node, NOT_STARTED);
+    });
+    const { pid } = child;
+    if (pid === undefined) return null;
+    const leader: Leader = { child, pid, node };
+    const leaders = this.#leaders.get(step) ?? new Set();
+    this.#leaders.set(step, leaders.add(leader));
+    child.once('exit', (code, signal) => {
+      // What it left behind goes with it.
+      signalProcess(-pid, UNIX_SIGNALS.SIGKILL);
+      leaders.delete(leader);
+      if (leaders.size === 0) this.#leaders.delete(step);
+      const status = signal === null ? (code ?? 0) << 8 : UNIX_SIGNALS[signal as keyof typeof UNIX_SIGNALS];
+      // The last words first: they are still in the pipes.
+      const tell = () => events.taskEnded(job, step, node, status);
+      if (child.stdout === null) tell();
+      else child.once('close', tell);
+    });
+    return child;
+  }
+
+  signal(
+    _job: Job,
+    step: Step,
+    node: string,
+    unixSignal: number,
+    whom: 'tasks' | 'shell' | 'group',
+  ): boolean {
+    const here = [...(this.#leaders.get(step) ?? [])].filter((leader) => leader.node === node);
+    return here.map(({ pid }) => signalProcess(whom === 'shell' ? pid : -pid, unixSignal)).some(Boolean);
+  }
+
+  write(job: Job, text: string): void {
+    try {
+      appendFileSync(
+        outputPath(job, job.spec.standardOutput),
+        `slurmstepd-${job.nodes[0]}: error: ${text}\n`,
+      );
+    } catch {
+      // As the real one: accepted, and lost.
+    }
+  }
+
+  async close(): Promise<void> {
+    const leaders = [...this.#leaders.values()].flatMap((some) => [...some]);
+    await Promise.all(
+      leaders.map(({ child, pid }) => {
+        const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+        return signalProcess(-pid, UNIX_SIGNALS.SIGKILL) ? gone : undefined;
+      }),
+    );
+  }
+
+  /** The user's own file, in a directory that may be the user's own. */
+  #open(job: Job, pattern: string | null): number {
+    const path = outputPath(job, pattern);
+    try {
+      const file = openSync(path, 'w', 0o644);
+      if (isRoot) chownSync(path, job.user.uid, job.user.gid);
+      return file;
+    } catch {
+      return openSync('/dev/null', 'w');
+    }
+  }
+}
+
+/** @returns false where nobody is there any more. */
+function signalProcess(pid: number, unixSignal: number): boolean {
+  // 0, 1 and -1 are never one of ours: they would reach everybody.
+  if (!Number.isInteger(pid) || Math.abs(pid) < 2) return false;
+  try {
+    return process.kill(pid, unixSignal);
+  } catch {
+    return false;
+  }
+}

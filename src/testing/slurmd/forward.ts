@@ -1,0 +1,182 @@
+/**
+ * A slurmd's part in the forwarding tree: passes a message on, with its credential and body as they are, and gathers the answers.
+ *
+ * Source: `src/common/forward.c` as read in 20.11 to 26.05, and `docs/daemons.md`.
+ */
+import { compressHostlist, expandHostlist } from '../../config/index.js';
+import { decodeBody } from '../../protocol/body.js';
+import { decodeFrame, encodeFrame, type Frame } from '../../protocol/frame.js';
+import { FrameAssembler } from '../../protocol/frame-assembler.js';
+import type { HeaderInput, ReturnItem } from '../../protocol/header.js';
+import { messageTypeNumber } from '../../protocol/message-type.js';
+import { isMessageName } from '../../protocol/messages/index.js';
+import { isAtLeast, type Release } from '../../protocol/release.js';
+import type { Endpoint } from '../../protocol/transport.js';
+import { Deadline } from '../../rpc/deadline.js';
+import { MAX_TREE_WIDTH, planTree, treeDepth } from '../../rpc/forward-tree.js';
+import { tcpTransport } from '../../rpc/tcp-transport.js';
+
+/** What a forwarder says of a node it has no answer from. */
+const CONNECTION_ERROR = 1001;
+const UNKNOWN_ADDRESS = 1012;
+const TIMED_OUT = 5004;
+const NO_ANSWER = 5005;
+
+/** What forwarding needs of the slurmd. */
+export interface Forwarder {
+  readonly own: Release;
+  /** TreeWidth of its slurm.conf. */
+  readonly treeWidth: number;
+  readonly messageTimeoutMs: number;
+  /** Where a node's slurmd listens; `null` for a name it does not know. */
+  endpointOf(node: string): Endpoint | null;
+  readonly signal: AbortSignal;
+}
+
+export type Forward = Frame['header']['forward'];
+
+/** @returns why a forward block would make a real slurmd crash, or wait for ever; `null` for a sound one. */
+export function harmOf(
+  { cnt, nodelist, treeDepth: depth }: Forward,
+  own: Release,
+  release: Release,
+): string | null {
+  if (cnt === 0) return null;
+  const nodes = namesOf(nodelist);
+  if (nodes === null || nodes.length !== cnt || new Set(nodes).size !== cnt)
+    return 'a forward count that is not that of its nodes';
+  const divides = isAtLeast(own, '26.05') && isAtLeast(release, '24.11');
+  return divides && depth === 0 ? 'a tree of depth 0' : null;
+}
+
+/** Passes a message on to the nodes of its forward block. @returns their answers in order of arrival. */
+export async function forward(frame: Frame, by: Forwarder): Promise<ReturnItem[]> {
+  const { forward: block } = frame.header;
+  const nodes = namesOf(block.nodelist) ?? [];
+  if (nodes.length === 0) return [];
+  const items: ReturnItem[] = [];
+  const width = Math.min(block.treeWidth === 0 ? by.treeWidth : block.treeWidth, MAX_TREE_WIDTH);
+  const { branches } = planTree(nodes, width);
+  await Promise.all(
+    branches.map(async ({ root, below }) => {
+      items.push(...(await branch(frame, root, below, width, by)));
+    }),
+  );
+  return items;
+}
+
+/** Where the first of a branch cannot be had, those below are contacted one after the other as first of what is left. */
+async function branch(
+  frame: Frame,
+  root: string,
+  below: readonly string[],
+  width: number,
+  by: Forwarder,
+): Promise<ReturnItem[]> {
+  const answer = await ask(frame, root, below, width, by);
+  if (typeof answer !== 'number') return answer;
+  const failed = [failure(frame, root, answer)];
+  const [next, ...rest] = below;
+  return next === undefined ? failed : [...failed, ...(await branch(frame, next, rest, width, by))];
+}
+
+async function ask(
+  frame: Frame,
+  root: string,
+  below: readonly string[],
+  width: number,
+  by: Forwarder,
+): Promise<ReturnItem[] | number> {
+  const endpoint = by.endpointOf(root);
+  if (endpoint === null) return UNKNOWN_ADDRESS;
+  const { forward: block, origAddr, flags } = frame.header;
+  const bytes = encodeFrame({
+    release: frame.release,
+    messageName: frame.messageName ?? '',
+    auth: frame.auth,
+    body: frame.body,
+    flags: flags & ~0x0040,
+    origAddr,
+    forward: below.length === 0 ? undefined : blockFor(block, below, width, by),
+  });
+  const timeoutMs = waitFor(block, below.length, width, by);
+  const deadline = new Deadline(Math.max(1, Math.min(timeoutMs, 0x7fffffff)), by.signal);
+  try {
+    const connection = await tcpTransport().connect(endpoint, deadline);
+    const close = () => connection.close();
+    deadline.signal.addEventListener('abort', close, { once: true });
+    try {
+      await connection.write(bytes);
+      const reply = await readFrame(connection);
+      return reply === null ? NO_ANSWER : itemsOf(reply, root);
+    } catch {
+      return deadline.signal.aborted ? TIMED_OUT : NO_ANSWER;
+    } finally {
+      close();
+    }
+  } catch {
+    return CONNECTION_ERROR;
+  } finally {
+    deadline.dispose();
+  }
+}
+
+function blockFor(
+  block: Forward,
+  below: readonly string[],
+  width: number,
+  by: Forwarder,
+): HeaderInput['forward'] {
+  return {
+    cnt: below.length,
+    nodelist: compressHostlist(below),
+    timeout: block.timeout,
+    // Up to 22.05 the width is not handed on.
+    treeWidth: isAtLeast(by.own, '23.02') ? width : 0,
+    netCred: null,
+    ...(block.treeDepth > 0
+      ? { treeDepth: Math.max(1, Math.min(block.treeDepth - 1, treeDepth(below.length + 1, width))) }
+      : {}),
+  };
+}
+
+function waitFor(
+  { timeout, treeDepth: depth }: Forward,
+  below: number,
+  width: number,
+  by: Forwarder,
+): number {
+  if (isAtLeast(by.own, '24.11')) return depth > 1 ? (timeout * (depth - 1)) / depth : timeout;
+  const levels = Math.floor((below + 1) / width);
+  return below === 0 ? timeout : by.messageTimeoutMs * levels + timeout * (levels + 1);
+}
+
+async function readFrame(connection: { read(): Promise<Uint8Array | null> }): Promise<Frame | null> {
+  const assembler = new FrameAssembler();
+  for (;;) {
+    const chunk = await connection.read();
+    if (chunk === null) return null;
+    assembler.push(chunk);
+    const bytes = assembler.take();
+    if (bytes !== null) return decodeFrame(bytes);
+  }
+}
+
+/** The answering node's own, then those that came with it. */
+function itemsOf({ messageName, header, release, body }: Frame, nodeName: string): ReturnItem[] | number {
+  if (!isMessageName(messageName)) return NO_ANSWER;
+  const own = { err: 0, type: header.msgType, nodeName, body: decodeBody(messageName, release, body) };
+  return [own, ...header.returnList];
+}
+
+function failure({ release }: Frame, nodeName: string, err: number): ReturnItem {
+  return { err, type: messageTypeNumber('RESPONSE_FORWARD_FAILED', release) ?? 0, nodeName, body: {} };
+}
+
+function namesOf(nodelist: string | null): string[] | null {
+  try {
+    return expandHostlist(nodelist ?? '');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,23 @@
+/** Every request that the embedded slurmd serves. */
+import type { MessageName } from '../../protocol/messages/index.js';
+import { returnCode } from '../wire-server.js';
+import { endJobAtOnce, suspendJob, terminateJob } from './end-job.js';
+import type { SlurmdHandler } from './node-daemon.js';
+import { signalTasks, terminateTasks } from './signal-tasks.js';
+
+/** ESLURM_USER_ID_MISSING: a slurmd tells only root and SlurmUser whether it is there. */
+const USER_ID_MISSING = 2010;
+
+const ping: SlurmdHandler<'REQUEST_PING'> = ({ uid, world }) =>
+  returnCode(world.users.isSuper(uid) ? 0 : USER_ID_MISSING);
+
+export const SLURMD_HANDLERS: { readonly [N in MessageName]?: SlurmdHandler<N> } = {
+  REQUEST_PING: ping,
+  REQUEST_SIGNAL_TASKS: signalTasks,
+  REQUEST_TERMINATE_TASKS: terminateTasks,
+  REQUEST_TERMINATE_JOB: terminateJob,
+  REQUEST_ABORT_JOB: endJobAtOnce,
+  REQUEST_KILL_TIMELIMIT: endJobAtOnce,
+  REQUEST_KILL_PREEMPTED: endJobAtOnce,
+  REQUEST_SUSPEND_INT: suspendJob,
+};

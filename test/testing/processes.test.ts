@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type EmbeddedCluster, startCluster } from '../../src/testing/index.js';
+
+let cluster: EmbeddedCluster;
+beforeEach(async () => {
+  cluster = await startCluster({ nodes: 4, jobs: 'processes', parameters: { KillWait: '1' } });
+});
+afterEach(() => cluster.down());
+
+const output = (name: string) => readFile(join(cluster.workDirectory, name), 'utf8').catch(() => '');
+
+/** Waits for what no event tells: a file that a process writes. */
+async function written(name: string, text: string): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    if ((await output(name)).includes(text)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${name} has ${JSON.stringify(await output(name))}, not ${JSON.stringify(text)}`);
+}
+
+describe('a batch script', () => {
+  it('is a process with the environment of a job, and its output in its file', async () => {
+    const script = '#!/bin/sh\necho $SLURM_JOB_ID $SLURM_ARRAY_TASK_ID $SLURM_JOB_NODELIST $1\nexit 3\n';
+    const { jobId } = cluster.submit({ user: 'alice', script, arguments: ['x y'], nodes: 2, array: '5' });
+    await cluster.waitForJob(jobId, ({ isGone }) => isGone);
+    expect(cluster.job(jobId)).toMatchObject({ state: 'FAILED', exitCode: 3 << 8 });
+    expect(await output(`slurm-${jobId}_5.out`)).toBe(`${jobId} 5 n[1-2] x y\n`);
+  });
+
+  it('starts steps with srun, whose output and exit code it gets', async () => {
+    const script = `#!/bin/sh
+srun -n4 -N2 sh -c 'echo $SLURM_STEP_ID $SLURM_PROCID $SLURMD_NODENAME; exit $SLURM_PROCID' | sort
+srun --overlap -n1 sh -c 'exit 7'
+echo code $?
+`;
+    const { jobId } = cluster.submit({ user: 'alice', script, nodes: 2 });
+    await cluster.waitForJob(jobId, ({ isGone }) => isGone);
+    expect(await output(`slurm-${jobId}.out`)).toBe('0 0 n1\n0 1 n1\n0 2 n2\n0 3 n2\ncode 7\n');
+  });
+
+  it('that does not start is a failure', async () => {
+    const { jobId } = cluster.submit({ script: '#!/no/such/program\n' });
+    expect(await cluster.waitForJob(jobId, ({ isGone }) => isGone)).toMatchObject({ state: 'FAILED' });
+    const other = cluster.submit({ workDirectory: '/no/such/directory' });
+    expect(await cluster.waitForJob(other.jobId, ({ isGone }) => isGone)).toMatchObject({ state: 'FAILED' });
+  });
+});
+
+describe('down()', () => {
+  it('leaves no process, whatever they ignore', async () => {
+    const script = `#!/bin/sh
+trap '' TERM INT
+srun -n2 sh -c 'trap "" TERM; echo $$ >> pids; while :; do sleep 0.1; done' &
+echo $$ >> pids
+wait
+`;
+    cluster.submit({ user: 'alice', script, nodes: 2 });
+    await written('pids', '\n');
+    for (;;) {
+      const pids = (await output('pids')).split('\n').filter(Boolean).map(Number);
+      if (pids.length < 3) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        continue;
+      }
+      await cluster.down();
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+      return;
+    }
+  });
+});
