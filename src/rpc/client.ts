@@ -5,7 +5,6 @@ import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
 import { belongsTo, type CallTrace, callOf, traceCall } from './call-trace.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
-import type { ClusterFacts } from './cluster-facts.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { isObserved, type SlurmwireVerb, terminateChannel } from './diagnostics.js';
@@ -388,7 +387,7 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   /**
-   * kill(2) for jobs. Delivers a signal, or with signal 0 checks whether one could be delivered.
+   * Signals jobs as kill(2) signals processes: delivers a signal, or with signal 0 checks whether one could be delivered.
    *
    * | target | means |
    * |---|---|
@@ -512,13 +511,6 @@ export class SlurmClient implements AsyncDisposable {
     return this.#link.paces();
   }
 
-  /** @internal For the command, which says of itself what scrontab jobs are in for. */
-  clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
-    return this.#run('clusterFacts', undefined, undefined, options, (context) =>
-      this.#link.clusterFacts(context),
-    );
-  }
-
   /**
    * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries. Where the controller
    * says that it belongs to another cluster, it is that one's reply, and of a read that belongs to a step manager that one's: see `reroutedBy`.
@@ -616,7 +608,6 @@ const VERBS: Readonly<
   // Graces and waits are in its own: see there.
   terminate: { known: TERMINATE_OPTIONS, exchanges: 0 },
   explain: { known: CALL_OPTIONS, exchanges: EXPLAIN_EXCHANGES },
-  clusterFacts: { known: CALL_OPTIONS, exchanges: 2 },
   ping: { known: CALL_OPTIONS, exchanges: 1 },
   request: { known: REQUEST_OPTIONS, exchanges: 6 },
 };

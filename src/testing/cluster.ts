@@ -48,6 +48,7 @@ export interface EmbeddedDaemon {
   kill(): Promise<void>;
   /** As by SIGSTOP: connections are taken, nothing is read. */
   pause(): void;
+  /** Goes on after `pause`, as by SIGCONT. */
   resume(): void;
 }
 
@@ -179,6 +180,24 @@ export class EmbeddedCluster implements AsyncDisposable {
   /** Lets a job go that is held, or waits for a dependency. */
   releaseJob(jobId: number): void {
     this.#life.release(this.#jobNumbered(jobId));
+  }
+
+  /** Ends a running job that has no batch script, as the end of its salloc or srun does. */
+  completeJob(jobId: number, exitCode = 0): void {
+    this.#life.complete(this.#jobNumbered(jobId), exitCode << 8);
+  }
+
+  /**
+   * Environment of the processes of a running job: with it a process from outside is in the job, and can start steps with the `srun` in
+   * `bin` of the cluster's directory.
+   */
+  environmentOf(jobId: number): Record<string, string> {
+    return this.#steps.jobEnvironment(this.#jobNumbered(jobId));
+  }
+
+  /** Ends all jobs by force and forgets them; numbers begin anew. As a slurmctld that cannot read what another left. */
+  async forgetJobs(): Promise<void> {
+    await this.#life.forget();
   }
 
   /** How a job is now; `null` where there is no record with this number. */
@@ -407,17 +426,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
   const credentials = new CredentialStore();
   const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
   const binDirectory = join(directory, 'bin');
+  const environment = {
+    clusterName: world.clusterName,
+    slurmConf: join(directory, 'slurm.conf'),
+    binDirectory,
+  };
   const executor =
     settings.jobs === 'records'
       ? new RecordExecutor()
       : new ProcessExecutor({
-          slurmConf: join(directory, 'slurm.conf'),
           spoolDirectory: join(directory, 'spool'),
-          binDirectory,
-          stepsOf: (job) => steps.environmentOf(job),
+          environmentOf: (job) => steps.jobEnvironment(job),
         });
   const life = new Life(world, executor);
-  const steps = new StepServer(life, join(directory, 'steps.socket'));
+  const steps = new StepServer(life, join(directory, 'steps.socket'), environment);
   const nodes = new Map<string, NodeDaemon>();
   for (const node of world.nodes.values()) {
     nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));

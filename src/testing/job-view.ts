@@ -2,6 +2,7 @@
 import { isJobFinished, jobStateFlags, jobStateName } from '../protocol/messages/job-state.js';
 import type { Job } from './model/job.js';
 
+/** A job of the embedded cluster, as it is now. */
 export interface JobView {
   readonly jobId: number;
   /** `PENDING`, `RUNNING`, `CANCELLED` … as Slurm's tools write it. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
 import type { Executor, ExecutorEvents, TaskProcess } from '../model/executor.js';
 import type { Job, Step } from '../model/job.js';
-import { type ClusterEnvironment, jobEnvironment, taskEnvironment } from './environment.js';
+import { taskEnvironment } from './environment.js';
 import { outputPath } from './output-path.js';
 
 /** A task, or the batch shell: leader of its session and process group. */
@@ -22,12 +22,19 @@ const NOT_STARTED = 127 << 8;
 /** Whether processes of jobs can be those of their users. */
 const isRoot = process.getuid?.() === 0;
 
+export interface ProcessSetup {
+  /** For the scripts. */
+  readonly spoolDirectory: string;
+  /** What all processes of a job have in their environment. */
+  environmentOf(job: Job): Record<string, string>;
+}
+
 export class ProcessExecutor implements Executor {
-  readonly #environment: ClusterEnvironment & { readonly spoolDirectory: string };
+  readonly #setup: ProcessSetup;
   readonly #leaders = new Map<Step, Set<Leader>>();
 
-  constructor(environment: ClusterEnvironment & { readonly spoolDirectory: string }) {
-    this.#environment = environment;
+  constructor(setup: ProcessSetup) {
+    this.#setup = setup;
   }
 
   start(job: Job, step: Step, events: ExecutorEvents): void {
@@ -40,7 +47,7 @@ export class ProcessExecutor implements Executor {
   #startScript(job: Job, step: Step, events: ExecutorEvents): void {
     const { spec } = job;
     const [node = ''] = step.nodes;
-    const directory = join(this.#environment.spoolDirectory, `job${job.jobId}`);
+    const directory = join(this.#setup.spoolDirectory, `job${job.jobId}`);
     mkdirSync(directory, { recursive: true, mode: 0o755 });
     const script = join(directory, 'slurm_script');
     writeFileSync(script, spec.script ?? '');
@@ -48,7 +55,7 @@ export class ProcessExecutor implements Executor {
     const out = this.#open(job, spec.standardOutput);
     const err = spec.standardError === null ? out : this.#open(job, spec.standardError);
     const env = {
-      ...jobEnvironment(job, this.#environment),
+      ...this.#setup.environmentOf(job),
       SLURMD_NODENAME: node,
       SLURM_NODEID: '0',
       SLURM_PROCID: '0',
