@@ -9,6 +9,8 @@ const run = promisify(execFile);
 const cwd = fileURLToPath(new URL('../../examples/testing/', import.meta.url));
 const bin = fileURLToPath(new URL('../../node_modules/.bin/', import.meta.url));
 const env = outsideOfTests();
+// biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own
+const FORMAT = '${Version}';
 
 test.each([
   ['cancel.node.test.mjs', 12],
@@ -52,10 +54,14 @@ describe('real-tools.mjs', () => {
   });
 });
 
-/** Of this machine; `null` where there is none. */
+/** Of this machine as Debian has it (the command itself wants a configuration first); `null` where there is none. */
 function versionOfSqueue(): string | null {
   try {
-    return /\d\d\.\d\d/.exec(execFileSync('squeue', ['--version'], { encoding: 'utf8' }))?.[0] ?? null;
+    return (
+      /\d\d\.\d\d/.exec(
+        execFileSync('dpkg-query', ['-W', '-f', FORMAT, 'slurm-client'], { encoding: 'utf8' }),
+      )?.[0] ?? null
+    );
   } catch {
     return null;
   }
