@@ -26,6 +26,9 @@ interface World {
   readonly setup?: TestSetup;
 }
 
+/** ScronParameters, by what they come to. */
+const SCRON = { none: null, guarded: 'enable,explicit_scancel', open: 'enable' } as const;
+
 /** Runs `slurmwire cancel` on such a controller, and says what was asked of it. */
 async function cancel(argv: readonly string[], world: World = {}, options: CliRunOptions = {}) {
   const { release = '22.05', jobs = [], answers = {}, bulk = [], setup = {} } = world;
@@ -48,7 +51,9 @@ async function cancel(argv: readonly string[], world: World = {}, options: CliRu
       case 'REQUEST_PING':
         return respond(rc(0, { release }));
       case 'REQUEST_BUILD_INFO':
-        return respond(buildInfoReply({ release }, release));
+        return respond(
+          buildInfoReply({ release, scronParams: SCRON[setup.cluster?.scrontab ?? 'none'] }, release),
+        );
       case 'REQUEST_JOB_INFO':
       case 'REQUEST_JOB_INFO_SINGLE':
         return respond(jobRecordsReply(jobs, { release }));
