@@ -5,7 +5,6 @@ import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
 import { belongsTo, type CallTrace, callOf, traceCall } from './call-trace.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
-import type { ClusterFacts } from './cluster-facts.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { isObserved, type SlurmwireVerb, terminateChannel } from './diagnostics.js';
@@ -512,6 +511,7 @@ export class SlurmClient implements AsyncDisposable {
     return this.#link.paces();
   }
 
+<<<<<<< HEAD
   /** @internal For the command, which says of itself what scrontab jobs are in for. */
   clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
     return this.#run('clusterFacts', undefined, undefined, options, (context) =>
@@ -519,6 +519,8 @@ export class SlurmClient implements AsyncDisposable {
     );
   }
 
+=======
+>>>>>>> w-cancel
   /**
    * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries. Where the controller
    * says that it belongs to another cluster, it is that one's reply, and of a read that belongs to a step manager that one's: see `reroutedBy`.

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
+<<<<<<< HEAD
 import { completionCommand } from './completion.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
@@ -19,4 +20,15 @@ export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
   explainCommand,
   doctorCommand,
   completionCommand,
+=======
+import { decodeCommand } from './decode.js';
+import { recordCommand } from './record.js';
+import { replayCommand } from './replay.js';
+
+export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
+  cancelCommand,
+  decodeCommand,
+  recordCommand,
+  replayCommand,
+>>>>>>> w-cancel
 ];

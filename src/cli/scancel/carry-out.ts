@@ -14,6 +14,7 @@ import type { Release } from '../../protocol/release.js';
 import { isSlurmError, type Outcome, type SlurmError } from '../../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
 import { systemClock } from '../../rpc/clock.js';
+import { type ClusterFacts, factsOf, UNTOLD } from '../../rpc/cluster-facts.js';
 import type { CallOptions, JobFilter, KillJobsOptions, SlurmClient } from '../../rpc/index.js';
 import { lookupFailed } from '../../rpc/job-lookup.js';
 import { isEnded } from '../../rpc/kill-request.js';
@@ -84,7 +85,7 @@ class Canceller {
 
   async run(): Promise<Cancelled> {
     const { request, slurm, call } = this.#c;
-    const { scrontab, clusterName } = await slurm.clusterFacts(call);
+    const { scrontab, clusterName } = await askFacts(slurm, call);
     checkClusters(request, clusterName);
     this.#cron = request.cron || scrontab === 'open';
     const isPlain = !request.hasFilter && !request.batch && !request.interactive && request.signal === null;
@@ -320,7 +321,7 @@ class Canceller {
     }: { call: () => Promise<void>; isPassing: (code: string) => boolean; isOver: (code: string) => boolean },
   ): Promise<void> {
     const { voice, request, io } = this.#c;
-    const { sleep } = io.clock ?? systemClock();
+    const clock = io.clock ?? systemClock();
     for (let attempt = 1; ; attempt += 1) {
       if (io.signal.aborted) {
         this.#jobs.push({
@@ -344,7 +345,7 @@ class Canceller {
         }
       }
       voice.verbose('Job is in transitional state, retrying');
-      await sleep((4 + attempt) * 1000, io.signal).catch(() => {});
+      await clock.sleep((4 + attempt) * 1000, io.signal).catch(() => {});
     }
   }
 
@@ -451,4 +452,10 @@ function noComment(): ScancelTrouble {
     '--admin-comment cannot be sent',
     'It goes with one request for all jobs, which takes a controller of 25.11 or newer, and neither steps, --sibling nor --interactive.',
   );
+}
+
+/** As the client itself asks before it kills: a read. */
+async function askFacts(slurm: SlurmClient, call: CallOptions): Promise<ClusterFacts> {
+  const reply = await slurm.request('REQUEST_BUILD_INFO', { lastUpdate: 0n }, call);
+  return reply.name === 'RESPONSE_BUILD_INFO' ? factsOf(reply.record) : UNTOLD;
 }

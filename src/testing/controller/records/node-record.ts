@@ -6,6 +6,7 @@
  */
 import { nodeRecord } from '../../../protocol/messages/node-record.js';
 import { NODE_STATE_FLAGS, NODE_STATES } from '../../../protocol/messages/node-state.js';
+import { SHOW_FLAGS } from '../../../protocol/messages/show-flags.js';
 import { INFINITE, NO_VAL, NO_VAL64 } from '../../../protocol/sentinels.js';
 import type { Encodable } from '../../../protocol/wire-type.js';
 import type { Life } from '../../model/life.js';
@@ -81,7 +82,7 @@ export function nodeRecordOf(
     features,
     featuresAct: features,
     gres: null,
-    gresDrain: 'N/A',
+    gresDrain: (context.showFlags & SHOW_FLAGS.SHOW_DETAIL) === 0 ? null : 'N/A',
     gresUsed: null,
     os: 'Linux',
     comment: null,
