@@ -511,16 +511,6 @@ export class SlurmClient implements AsyncDisposable {
     return this.#link.paces();
   }
 
-<<<<<<< HEAD
-  /** @internal For the command, which says of itself what scrontab jobs are in for. */
-  clusterFacts(options: CallOptions = {}): Promise<ClusterFacts> {
-    return this.#run('clusterFacts', undefined, undefined, options, (context) =>
-      this.#link.clusterFacts(context),
-    );
-  }
-
-=======
->>>>>>> w-cancel
   /**
    * The low-level door: sends any described request to the controller and returns its reply, whatever error number it carries. Where the controller
    * says that it belongs to another cluster, it is that one's reply, and of a read that belongs to a step manager that one's: see `reroutedBy`.
@@ -619,7 +609,6 @@ const VERBS: Readonly<
   terminate: { known: TERMINATE_OPTIONS, exchanges: 0 },
   explain: { known: CALL_OPTIONS, exchanges: EXPLAIN_EXCHANGES },
   ping: { known: CALL_OPTIONS, exchanges: 1 },
-  clusterFacts: { known: CALL_OPTIONS, exchanges: 2 },
   request: { known: REQUEST_OPTIONS, exchanges: 6 },
 };
 

@@ -2,12 +2,14 @@
 import type { Command } from 'commander';
 import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
-<<<<<<< HEAD
 import { completionCommand } from './completion.js';
+import { decodeCommand } from './decode.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { pingCommand } from './ping.js';
 import { probeCommand } from './probe.js';
+import { recordCommand } from './record.js';
+import { replayCommand } from './replay.js';
 import { signalCommand } from './signal.js';
 import { terminateCommand } from './terminate.js';
 
@@ -19,16 +21,8 @@ export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
   pingCommand,
   explainCommand,
   doctorCommand,
-  completionCommand,
-=======
-import { decodeCommand } from './decode.js';
-import { recordCommand } from './record.js';
-import { replayCommand } from './replay.js';
-
-export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
-  cancelCommand,
   decodeCommand,
   recordCommand,
   replayCommand,
->>>>>>> w-cancel
+  completionCommand,
 ];
