@@ -17,7 +17,7 @@ import {
   type StageJob,
   type StageUser,
 } from './support/client-stage.js';
-import { describeLive, liveReleases } from './support/live.js';
+import { describeReal, liveReleases } from './support/live.js';
 
 const PEER = fileURLToPath(new URL('./support/libslurm-peer.c', import.meta.url));
 const NOBODYS = 4242;
@@ -311,7 +311,7 @@ const scenes: readonly Scene[] = [
 ];
 
 for (const release of liveReleases('22.05', '26.05')) {
-  describeLive(`clients of ${release}`, { release, nodes: 2, parameters: { KillWait: '3' } }, (live) => {
+  describeReal(`clients of ${release}`, { release, nodes: 2, parameters: { KillWait: '3' } }, (live) => {
     let real: Stage;
     let embedded: EmbeddedStage;
 

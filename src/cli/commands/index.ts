@@ -20,9 +20,9 @@ export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
   probeCommand,
   pingCommand,
   explainCommand,
-  doctorCommand,
   decodeCommand,
   recordCommand,
   replayCommand,
+  doctorCommand,
   completionCommand,
 ];

@@ -8,10 +8,11 @@ import { headerVersionOf } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SLURM_MAX_NORMAL_STEP_ID } from '../../protocol/step-id.js';
 import type { Step } from '../model/job.js';
-import { allocatedJob, INVALID_JOB_ID } from './find-jobs.js';
+import { allocatedJob } from './find-jobs.js';
 import { answer, type ControllerCall, type ControllerHandler, rc, since } from './handler.js';
 import { batchHostOf, hasStepManager } from './records/job-facts.js';
 import { distributionOf, taskCount } from './records/step-record.js';
+import { INVALID_JOB_ID } from './targets.js';
 
 type LayoutCall = ControllerCall<'REQUEST_STEP_LAYOUT'>;
 

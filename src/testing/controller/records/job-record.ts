@@ -124,8 +124,8 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     gresDetail: [],
     nodeInx: nodes.length === 0 ? null : nodeBits(world, nodes),
     hasDetails: true,
-    accrueTime: BigInt(array === null ? job.eligibleTime : 0),
-    eligibleTime: BigInt(array !== null && array.taskId === null ? 0 : job.eligibleTime),
+    accrueTime: BigInt(array === null && !isBlocked(job) ? job.eligibleTime : 0),
+    eligibleTime: BigInt(isBlocked(job) || (array !== null && array.taskId === null) ? 0 : job.eligibleTime),
     clusterFeatures: null,
     cpuFreqGov: NO_VAL,
     cpuFreqMax: NO_VAL,
@@ -182,12 +182,12 @@ const NO_LAYOUT = {
   planeSize: 0,
 } as const;
 
-const YEAR_MINUTES = 365 * 24 * 60;
-
 /** As of jobs that the main scheduler starts; one that backfill starts shows a year where it has no limit. */
 function timeLimitOf({ spec: { timeLimit } }: Job): number {
   return timeLimit ?? INFINITE;
 }
+
+const YEAR_MINUTES = 365 * 24 * 60;
 
 function timesOf(job: Job, { now }: RecordContext): { startTime: number; endTime: number } {
   const { startTime, endTime, spec, state } = job;
@@ -211,16 +211,21 @@ const JOB_DEPENDENT = 1n << 29n;
 const JOB_PART_ASSIGNED = 1n << 31n;
 
 function bitflagsOf(job: Job, context: RecordContext): bigint {
-  const { spec, state, bitflags, reason } = job;
+  const { spec, state, bitflags } = job;
   let bits = bitflags;
   if (spec.account === null) bits |= USE_DEFAULT_ACCT;
   if (spec.qos === null) bits |= USE_DEFAULT_QOS;
   if (spec.wckey === null) bits |= USE_DEFAULT_WCKEY;
   if (spec.partition === 'main') bits |= USE_DEFAULT_PART | JOB_PART_ASSIGNED;
   if (isJobPending(state)) {
-    if (reason === REASONS.WAIT_DEPENDENCY || reason === REASONS.WAIT_HELD_USER) bits |= JOB_DEPENDENT;
+    if (isBlocked(job)) bits |= JOB_DEPENDENT;
   } else bits |= isJobFinished(state) ? TRES_STR_CALC : JOB_WAS_RUNNING;
   return isCarried(context, '21.08') ? bits : bits & 0xffffffffn;
+}
+
+/** It waits for something else than time or room. */
+function isBlocked({ state, reason }: Job): boolean {
+  return isJobPending(state) && (reason === REASONS.WAIT_DEPENDENCY || reason === REASONS.WAIT_HELD_USER);
 }
 
 function tresOf(cpus: number, nodes: number, memory = ''): string {
