@@ -93,7 +93,11 @@ const NOW = 1_700_000_000;
 
 /** The configuration of a cluster without scrontab, told by a slurmctld of a release. */
 export function buildInfoReply(
-  daemon: { readonly release: Release; readonly upSeconds?: number; readonly scronParams?: string | null },
+  daemon: {
+    readonly release: Release;
+    readonly upSeconds?: number;
+    readonly scronParams?: string | undefined;
+  },
   release: Release,
 ): Uint8Array {
   const type = messageType('RESPONSE_BUILD_INFO');
