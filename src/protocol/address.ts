@@ -102,7 +102,8 @@ function parseIPv6(text: string): Uint8Array {
 }
 
 /** As RFC 5952 wants it: lower case, the longest run of two or more zero groups shortened. */
-function formatIPv6(bytes: Uint8Array): string {
+/** 16 bytes as RFC 5952 writes them. */
+export function formatIPv6(bytes: Uint8Array): string {
   const groups = Array.from(
     { length: 8 },
     (_, i) => ((bytes[2 * i] as number) << 8) | (bytes[2 * i + 1] as number),

@@ -385,27 +385,55 @@ describe('since 25.11 a job is found by its sluid', () => {
 });
 
 describe('a job with a step manager', () => {
-  it.each(['23.11', '24.05', '26.05'] as const)('%s', async (release) => {
-    const slurm = new EmbeddedController({ release });
-    const job = slurm.submit({ steps: [{}] });
-    job.bitflags |= 1n << 41n;
+  it.each(['24.05', '24.11', '26.05'] as const)('%s', (release) =>
+    on(
+      { release, parameters: { SlurmctldParameters: 'enable_stepmgr' } },
+      async (cluster, { alice, bob }) => {
+        const { jobId } = cluster.submit({ user: 'alice', nodes: 2, steps: [{ nodes: 2 }, {}] });
+        await cluster.waitForJob(jobId, ({ steps }) => steps.length === 3);
+        for (const client of [alice, bob]) {
+          expect(await client.probe(`${jobId}.0`)).toMatchObject({
+            exists: true,
+            steps: [{ nodes: 'n[1-2]' }],
+          });
+          expect(await client.probe(`${jobId}.7`)).toMatchObject({ exists: false });
+        }
+        expect(cluster.requests).toContainEqual(
+          expect.objectContaining({ to: 'n1', name: 'REQUEST_JOB_STEP_INFO' }),
+        );
+        expect(await ask(alice, 'REQUEST_STEP_LAYOUT', stepOf(jobId, 0))).toMatchObject({
+          slurmStepLayout: { nodeCnt: 2 },
+        });
+        await expect(alice.killJobStep(`${jobId}.7`, 'SIGUSR1')).rejects.toMatchObject({
+          errno: 'ESRCH',
+          outcome: 'not-sent',
+        });
+        expect(await alice.killJobStep(`${jobId}.0`, 'SIGUSR1')).toMatchObject({ outcome: 'accepted' });
+        await ask(alice, 'REQUEST_PING', {});
+        await expect
+          .poll(() => cluster.signals.map(({ stepId, node }) => [stepId, node]))
+          .toEqual([
+            [0, 'n1'],
+            [0, 'n2'],
+          ]);
+      },
+    ),
+  );
+
+  it('is not known to older releases, nor named while the job is suspended', async () => {
+    const old = new EmbeddedController({ release: '23.11' });
+    expect(() => old.submit({ stepManager: true })).toThrow(/stepManager/);
+    const slurm = new EmbeddedController({ release: '26.05' });
+    const job = slurm.submit({ stepManager: true, steps: [{}] });
     await slurm.scheduled();
-    const layout = await slurm.ask('REQUEST_STEP_LAYOUT', stepOf(job.jobId, 0));
-    const steps = await slurm.told(
-      'REQUEST_JOB_STEP_INFO',
-      { ...stepOf(job.jobId), ...ALL },
-      'RESPONSE_JOB_STEP_INFO',
-    );
-    if (release === '23.11') {
-      expect(layout.name).toBe('RESPONSE_STEP_LAYOUT');
-      expect(steps).toMatchObject({ stepmgrJobs: null, jobSteps: [{}, {}] });
-    } else {
-      expect(layout).toMatchObject({ name: 'RESPONSE_SLURM_REROUTE_MSG', record: { stepmgr: 'n1' } });
-      expect(steps).toMatchObject({
-        stepmgrJobs: [{ jobId: job.jobId, stepmgr: 'n1' }],
-        jobSteps: [{ name: 'batch' }],
-      });
-    }
+    const steps = () =>
+      slurm.told('REQUEST_JOB_STEP_INFO', { ...stepOf(job.jobId), ...ALL }, 'RESPONSE_JOB_STEP_INFO');
+    expect(await steps()).toMatchObject({
+      stepmgrJobs: [{ jobId: job.jobId, stepmgr: 'n1' }],
+      jobSteps: [{ name: 'batch' }],
+    });
+    slurm.life.suspend(job);
+    expect(await steps()).toMatchObject({ stepmgrJobs: null, jobSteps: [{ name: 'batch' }] });
   });
 });
 

@@ -14,6 +14,7 @@ import {
   isJobSuspended,
 } from '../../../protocol/messages/job-state.js';
 import { SHOW_FLAGS } from '../../../protocol/messages/show-flags.js';
+import { isAtLeast } from '../../../protocol/release.js';
 import { INFINITE, NO_VAL, NO_VAL16 } from '../../../protocol/sentinels.js';
 import { SLURM_MAX_NORMAL_STEP_ID } from '../../../protocol/step-id.js';
 import { type Encodable, FLOAT_MULT } from '../../../protocol/wire-type.js';
@@ -81,7 +82,7 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     network: null,
     preemptTime: 0n,
     preSusTime: BigInt(job.preSusTime),
-    priority: priorityOf(job, context),
+    priority: isJobSuspended(state) ? 0 : priorityOf(job, context),
     profile: 0,
     reboot: 0,
     reqSwitch: 0,
@@ -97,7 +98,7 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     timeMin: 0,
     tresBind: null,
     tresAllocStr: isStarted ? tresOf(cpus, nodeCount) : null,
-    tresReqStr: tresOf(spec.tasks * spec.cpusPerTask, spec.nodes),
+    tresReqStr: tresOf(spec.tasks * spec.cpusPerTask, spec.nodes, memoryAsked(job, context)),
     tresFreq: null,
     tresPerJob: null,
     tresPerNode: null,
@@ -181,17 +182,11 @@ const NO_LAYOUT = {
   planeSize: 0,
 } as const;
 
-/** 0: held, or suspended. Of priority/multifactor without any weight, the default since 24.11, comes 1. */
-function priorityOf({ state, priority }: Job, context: RecordContext): number {
-  if (isJobSuspended(state)) return 0;
-  return since(context, '24.11') ? Math.min(priority, 1) : priority;
-}
-
 const YEAR_MINUTES = 365 * 24 * 60;
 
-/** A job without limit shows none while it waits, and a year when it was started by itself (observed). */
-function timeLimitOf({ spec: { timeLimit }, het, state }: Job): number {
-  return timeLimit ?? (isJobPending(state) || het !== null ? INFINITE : YEAR_MINUTES);
+/** As of jobs that the main scheduler starts; one that backfill starts shows a year where it has no limit. */
+function timeLimitOf({ spec: { timeLimit } }: Job): number {
+  return timeLimit ?? INFINITE;
 }
 
 function timesOf(job: Job, { now }: RecordContext): { startTime: number; endTime: number } {
@@ -214,7 +209,6 @@ const USE_DEFAULT_QOS = 1n << 27n;
 const USE_DEFAULT_WCKEY = 1n << 28n;
 const JOB_DEPENDENT = 1n << 29n;
 const JOB_PART_ASSIGNED = 1n << 31n;
-const BACKFILL_SCHED = 1n << 32n;
 
 function bitflagsOf(job: Job, context: RecordContext): bigint {
   const { spec, state, bitflags } = job;
@@ -225,7 +219,7 @@ function bitflagsOf(job: Job, context: RecordContext): bigint {
   if (spec.partition === 'main') bits |= USE_DEFAULT_PART | JOB_PART_ASSIGNED;
   if (isJobPending(state)) {
     if (isBlocked(job)) bits |= JOB_DEPENDENT;
-  } else bits |= BACKFILL_SCHED | (isJobFinished(state) ? TRES_STR_CALC : JOB_WAS_RUNNING);
+  } else bits |= isJobFinished(state) ? TRES_STR_CALC : JOB_WAS_RUNNING;
   return isCarried(context, '21.08') ? bits : bits & 0xffffffffn;
 }
 
@@ -234,8 +228,20 @@ function isBlocked({ state, reason }: Job): boolean {
   return isJobPending(state) && (reason === REASONS.WAIT_DEPENDENCY || reason === REASONS.WAIT_HELD_USER);
 }
 
-function tresOf(cpus: number, nodes: number): string {
-  return `cpu=${cpus},node=${nodes},billing=${cpus}`;
+function tresOf(cpus: number, nodes: number, memory = ''): string {
+  return `cpu=${cpus},${memory}node=${nodes},billing=${cpus}`;
+}
+
+/** Who asks for no memory is shown as asking for all of its nodes, in 22.05 and newer (observed). */
+function memoryAsked({ spec }: Job, { world, own }: RecordContext): string {
+  const [node] = world.nodes.values();
+  return isAtLeast(own, '22.05') ? `mem=${spec.nodes * (node?.memory ?? 0)}M,` : '';
+}
+
+/** priority/basic counts down from job to job; priority/multifactor, the default since 23.11, has nothing to weigh. */
+function priorityOf({ priority, jobId }: Job, { own }: RecordContext): number {
+  if (priority === 0 || isAtLeast(own, '23.11')) return Math.min(priority, 1);
+  return 4_294_901_760 - jobId;
 }
 
 /** `8-9`; numbers of components follow one another. */
