@@ -189,6 +189,9 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
       expect(await ask(as.bob, 'REQUEST_JOB_ALLOCATION_INFO', { jobId })).toBe(2002);
       expect(await ask(as.bob, 'REQUEST_JOB_INFO_SINGLE', { jobId, ...ALL })).toBe(2017);
       expect(await as.bob.probe(jobId)).toMatchObject({ exists: false, mayBeHidden: true });
+      // Which has no eye for it, where there is such a message.
+      if (isAtLeast(release, '23.11'))
+        expect(await ask(as.bob, 'REQUEST_JOB_STATE', {})).toMatchObject({ jobs: [{ jobId, state: 1 }] });
     }));
 
   it('nodes: who may ask, what they say of slurmds that are down, older or drained', () =>
