@@ -1,15 +1,31 @@
 import { defineConfig } from 'vitest/config';
+import { ONLY_REAL } from './test/live/support/only-real.js';
+
+const common = {
+  setupFiles: ['test/support/seed.ts'],
+  // Tests that change users or load native code want a process of their own, not a thread.
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 180_000,
+};
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    setupFiles: ['test/support/seed.ts'],
-    // Tests that change users or load native code want a process of their own, not a thread.
-    pool: 'forks',
     // The live ones mostly wait, for Slurm.
     maxWorkers: 4,
-    testTimeout: 60_000,
-    hookTimeout: 180_000,
+    projects: [
+      { test: { ...common, name: 'tests', include: ['test/**/*.test.ts'] } },
+      {
+        // The live suite once more, on the embedded cluster.
+        test: {
+          ...common,
+          name: 'embedded',
+          include: ['test/live/*.test.ts'],
+          exclude: Object.keys(ONLY_REAL).map((file) => `test/live/${file}`),
+          env: { SLURMWIRE_LIVE_ON: 'embedded' },
+        },
+      },
+    ],
   },
 });

@@ -1,24 +1,27 @@
 /** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Authenticator } from '../protocol/authenticator.js';
 import type { Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from '../rpc/check-options.js';
+import { stepName } from '../rpc/signal-plan.js';
 import { Slurmctld } from './controller/slurmctld.js';
 import { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
 import { CredentialStore } from './credentials.js';
 import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
 import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
-import { type JobView, viewOf } from './job-view.js';
+import { type JobView, type ProcessView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
 import { Life } from './model/life.js';
 import { RecordExecutor } from './model/record-executor.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
 import { type SignalSeen, World } from './model/world.js';
+import { outputPath } from './processes/output-path.js';
 import { ProcessExecutor } from './processes/process-executor.js';
 import { installSrun } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
@@ -172,6 +175,24 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#life.release(this.#jobNumbered(jobId));
   }
 
+  /** Ends a running job that has no batch script, as the end of its salloc or srun does. */
+  completeJob(jobId: number, exitCode = 0): void {
+    this.#life.complete(this.#jobNumbered(jobId), exitCode << 8);
+  }
+
+  /**
+   * Environment of the processes of a running job: with it a process from outside is in the job, and can start steps with the `srun` in
+   * `bin` of the cluster's directory.
+   */
+  environmentOf(jobId: number): Record<string, string> {
+    return this.#steps.jobEnvironment(this.#jobNumbered(jobId));
+  }
+
+  /** Ends all jobs by force and forgets them; numbers begin anew. As a slurmctld that cannot read what another left. */
+  async forgetJobs(): Promise<void> {
+    await this.#life.forget();
+  }
+
   /** How a job is now; `null` where there is no record with this number. */
   job(jobId: number): JobView | null {
     const job = this.#world.jobs.get(jobId);
@@ -186,6 +207,56 @@ export class EmbeddedCluster implements AsyncDisposable {
   /** Every signal that reached processes, in order. */
   get signals(): readonly SignalSeen[] {
     return this.#world.signals;
+  }
+
+  /** `jobs: 'processes'`: the processes of a job that are there now, each the leader of its process group. */
+  processes(jobId: number): readonly ProcessView[] {
+    const { steps } = this.#jobNumbered(jobId);
+    return [...steps.values()].flatMap((step) =>
+      this.#life.executor.processesOf(step).map((process) => ({ jobId, target: stepName(step), ...process })),
+    );
+  }
+
+  /** What a job has written so far: the file of its standard output, `''` before there is one. */
+  async output(jobId: number): Promise<string> {
+    const job = this.#jobNumbered(jobId);
+    try {
+      return await readFile(outputPath(job, job.spec.standardOutput), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until a job's output is what a function wants it to be. Nobody tells when a process writes: the file is read every few milliseconds.
+   *
+   * @param timeoutMs default 20,000.
+   * @returns the output.
+   * @throws Error when the time is up, with the output as it is then.
+   */
+  async waitForOutput(
+    jobId: number,
+    wanted: (output: string) => boolean,
+    timeoutMs = 20_000,
+  ): Promise<string> {
+    for (const until = Date.now() + timeoutMs; ; await setTimeoutPromise(15)) {
+      const output = await this.output(jobId);
+      if (wanted(output)) return output;
+      if (Date.now() < until) continue;
+      throw new Error(`job ${jobId} has written ${JSON.stringify(output)} after ${timeoutMs} ms`);
+    }
+  }
+
+  /**
+   * Waits until something is so: looked at now, and after each change of a job and each signal.
+   *
+   * @param look what it is to be, or `null`, `undefined` or `false` while it is not.
+   * @param timeoutMs default 20,000.
+   * @throws Error when the time is up.
+   */
+  waitFor<T>(look: () => T | null | undefined | false, timeoutMs = 20_000): Promise<T> {
+    return this.#waitUntil(look, timeoutMs);
   }
 
   /**
@@ -209,20 +280,30 @@ export class EmbeddedCluster implements AsyncDisposable {
     });
   }
 
-  #waitUntil<T>(look: () => T | null, timeoutMs: number): Promise<T> {
+  #waitUntil<T>(look: () => T | null | undefined | false, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
+      const isThere = (value: T | null | undefined | false): value is T =>
+        value !== null && value !== undefined && value !== false;
       const now = look();
-      if (now !== null) return resolve(now);
-      const stop = this.#world.onChange(() => {
-        const value = look();
-        if (value === null) return;
+      if (isThere(now)) return resolve(now);
+      const end = () => {
         clearTimeout(timer);
         stop();
-        resolve(value);
+      };
+      const stop = this.#world.onChange(() => {
+        try {
+          const value = look();
+          if (!isThere(value)) return;
+          end();
+          resolve(value);
+        } catch (error) {
+          end();
+          reject(error);
+        }
       });
       const timer = setTimeout(() => {
         stop();
-        reject(new Error('time is up'));
+        reject(new Error(`time is up: it was not so for ${timeoutMs} ms`));
       }, timeoutMs);
     });
   }
@@ -325,17 +406,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
   const credentials = new CredentialStore();
   const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
   const binDirectory = join(directory, 'bin');
+  const environment = {
+    clusterName: world.clusterName,
+    slurmConf: join(directory, 'slurm.conf'),
+    binDirectory,
+  };
   const executor =
     settings.jobs === 'records'
       ? new RecordExecutor()
       : new ProcessExecutor({
-          slurmConf: join(directory, 'slurm.conf'),
           spoolDirectory: join(directory, 'spool'),
-          binDirectory,
-          stepsOf: (job) => steps.environmentOf(job),
+          environmentOf: (job) => steps.jobEnvironment(job),
         });
   const life = new Life(world, executor);
-  const steps = new StepServer(life, join(directory, 'steps.socket'));
+  const steps = new StepServer(life, join(directory, 'steps.socket'), environment);
   const nodes = new Map<string, NodeDaemon>();
   for (const node of world.nodes.values()) {
     nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));

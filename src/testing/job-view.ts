@@ -28,6 +28,17 @@ export interface JobView {
   readonly restarts: number;
 }
 
+/** A process of a job, in an embedded cluster with `jobs: 'processes'`. */
+export interface ProcessView {
+  readonly jobId: number;
+  /** The step as Slurm writes it: `12.0`, `12.batch`. */
+  readonly target: string;
+  /** The node it is said to be on: in truth all are children of this process. */
+  readonly node: string;
+  readonly task: number;
+  readonly pid: number;
+}
+
 export function viewOf(job: Job): JobView {
   const { array, het } = job;
   const flags = jobStateFlags(job.state);

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { ClientPrograms } from '../../lab/client-programs.js';
-import { describeLive, liveReleases } from './support/live.js';
+import { describeReal, liveReleases } from './support/live.js';
 
 for (const release of liveReleases('22.05', '26.05')) {
-  describeLive(`client programs of ${release}`, { release, nodes: 1 }, (live) => {
+  describeReal(`client programs of ${release}`, { release, nodes: 1 }, (live) => {
     let programs: ClientPrograms;
 
     beforeAll(async () => {

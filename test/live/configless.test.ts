@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest';
 import { releaseNames } from '../../lab/cluster.js';
 import { lines, startListeningJob } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
 for (const release of releaseNames) {
-  describeLive(`configless ${release}`, { release, configless: true }, (live) => {
+  describeReal(`configless ${release}`, { release, configless: true }, (live) => {
     /** No conf. A fetch cannot know the lab's own munged, so the caller brings the credentials. */
     const options = () => ({
       conf: undefined,
@@ -45,7 +45,7 @@ for (const release of releaseNames) {
   });
 }
 
-describeLive('not configless', { nodes: 1 }, (live) => {
+describeReal('not configless', { nodes: 1 }, (live) => {
   test('the controller says that it does not hand its configuration out', async () => {
     const { alice, cluster } = live();
     alice.environment = { SLURM_CONF_SERVER: `127.0.0.1:${cluster.controller.port}` };

@@ -1,10 +1,10 @@
 /** A real Slurm whose munged is the embedded one: libslurm, slurmctld, slurmd and slurmstepd get all their credentials from it. */
 import { afterEach, expect, it } from 'vitest';
 import { type EmbeddedMunged, startEmbeddedMunged } from '../../src/testing/embedded-munged.js';
-import { describeLive, liveReleases } from './support/live.js';
+import { describeReal, liveReleases } from './support/live.js';
 
 for (const release of liveReleases('22.05', '26.05')) {
-  describeLive(`Slurm ${release} with the embedded munged`, { release, nodes: 2 }, (live) => {
+  describeReal(`Slurm ${release} with the embedded munged`, { release, nodes: 2 }, (live) => {
     let munged: EmbeddedMunged | undefined;
     afterEach(async () => {
       await munged?.stop();

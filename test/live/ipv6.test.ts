@@ -3,10 +3,10 @@ import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
 import { releaseNames } from '../../lab/cluster.js';
 import { lines, startListeningJob } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
 for (const release of releaseNames) {
-  describeLive(`IPv6, ${release}`, { release, ipv6: true }, (live) => {
+  describeReal(`IPv6, ${release}`, { release, ipv6: true }, (live) => {
     test('jobs are killed and steps are signalled, directly and through the tree', async () => {
       const { alice, cluster, output } = live();
       const { port } = cluster.controller;

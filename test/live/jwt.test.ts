@@ -11,12 +11,12 @@ import {
   tcpTransport,
 } from '../../src/index.js';
 import { failureOf } from '../rpc/support/setup.js';
-import { describeLive, type Live } from './support/live.js';
+import { describeReal, type RealLive } from './support/live.js';
 
 const RELEASES: readonly Release[] = ['20.11', '22.05', '24.11', '26.05'];
 
 for (const release of RELEASES) {
-  describeLive(`auth/jwt on ${release}`, { release, nodes: 2, jwt: true }, (live) => {
+  describeReal(`auth/jwt on ${release}`, { release, nodes: 2, jwt: true }, (live) => {
     /** Counts the connections that are begun. */
     const counting = () => {
       const tcp = tcpTransport();
@@ -31,8 +31,11 @@ for (const release of RELEASES) {
       };
       return counter;
     };
-    const clientWith = (auth: Authenticator, { cluster }: Live, more: object = {}): Promise<SlurmClient> =>
-      connect({ conf: cluster.slurmConf, auth, ...more });
+    const clientWith = (
+      auth: Authenticator,
+      { cluster }: RealLive,
+      more: object = {},
+    ): Promise<SlurmClient> => connect({ conf: cluster.slurmConf, auth, ...more });
     const clientOf = async (user: 'alice' | 'bob' | 'slurm' | 'root', more: object = {}) =>
       clientWith(jwt({ token: await live().cluster.token(user as 'alice') }), live(), more);
 

@@ -5,10 +5,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type LabUser, releaseNames, up } from '../../lab/cluster.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
 describe.each(releaseNames)('%s', (release) => {
-  describeLive('with jwt', { release, nodes: 1, jwt: true }, (live) => {
+  describeReal('with jwt', { release, nodes: 1, jwt: true }, (live) => {
     test('a token is all that a command needs', async () => {
       const { cluster } = live();
       const token = await cluster.token('alice', { lifespanSeconds: 60 });
@@ -26,7 +26,7 @@ describe.each(releaseNames)('%s', (release) => {
     });
   });
 
-  describeLive('with configless', { release, nodes: 1, configless: true }, (live) => {
+  describeReal('with configless', { release, nodes: 1, configless: true }, (live) => {
     test('commands and slurmds need no slurm.conf', async () => {
       const { cluster } = live();
       const { host, port } = cluster.controller;
@@ -44,7 +44,7 @@ describe.each(releaseNames)('%s', (release) => {
 
   // On the other releases failover.test.ts has it.
   if (release === '22.05') {
-    describeLive('with backup', { release, nodes: 1, backup: true }, (live) => {
+    describeReal('with backup', { release, nodes: 1, backup: true }, (live) => {
       test('the second controller stands by, and takes over', async () => {
         const { cluster } = live();
         const ping = async () => (await cluster.exec(['scontrol', 'ping'], { user: 'alice' })).stdout;
@@ -76,7 +76,7 @@ const upgrades = [
 ] as const;
 
 describe.each(upgrades)('slurmds of %s', (nodeRelease, release) => {
-  describeLive(`under a controller of ${release}`, { release, nodeRelease, nodes: 1 }, (live) => {
+  describeReal(`under a controller of ${release}`, { release, nodeRelease, nodes: 1 }, (live) => {
     test('register and run jobs', async () => {
       const { cluster, output } = live();
       // No srun: that of 22.05 cannot read what a step of 20.11 sends it.
@@ -92,7 +92,7 @@ describe.each(upgrades)('slurmds of %s', (nodeRelease, release) => {
 });
 
 describe.each([...upgrades, ['22.05', '24.11'], ['26.05', '20.11']] as const)('from %s to %s', (from, to) => {
-  describeLive('a release is replaced', { release: from, nodes: 2 }, (live) => {
+  describeReal('a release is replaced', { release: from, nodes: 2 }, (live) => {
     test('on the same port, with the same munged', async () => {
       const { cluster, run } = live();
       const id = await run('sleep 1000');
@@ -135,7 +135,7 @@ test.each(older)('%s has no auth/slurm and no rate limit', async (release) => {
 describe.each(newer)('%s', (release) => {
   const rateLimit = { bucketSize: 3, refillRate: 1, refillPeriod: 60 };
   const parameters = { SlurmctldParameters: 'idle_on_node_suspend' };
-  describeLive('with rateLimit', { release, nodes: 1, rateLimit, parameters }, (live) => {
+  describeReal('with rateLimit', { release, nodes: 1, rateLimit, parameters }, (live) => {
     test('a user is refused after some requests, root is not', async () => {
       const { cluster } = live();
       const config = await cluster.exec(['scontrol', 'show', 'config'], { user: 'root' });
@@ -152,7 +152,7 @@ describe.each(newer)('%s', (release) => {
     });
   });
 
-  describeLive('with stepmgr', { release, nodes: 2, stepmgr: true }, (live) => {
+  describeReal('with stepmgr', { release, nodes: 2, stepmgr: true }, (live) => {
     test('a job can have a step manager', async () => {
       const { cluster } = live();
       const steps =
@@ -167,7 +167,7 @@ describe.each(newer)('%s', (release) => {
     });
   });
 
-  describeLive('with authSlurm', { release, nodes: 1, authSlurm: true, jwt: true }, (live) => {
+  describeReal('with authSlurm', { release, nodes: 1, authSlurm: true, jwt: true }, (live) => {
     test('jobs run without a munged', async () => {
       const { cluster } = live();
       expect(Object.keys(cluster.daemons)).toEqual(['sackd', 'slurmctld', 'n1']);

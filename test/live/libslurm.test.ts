@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { type LibslurmAnswer, LibslurmPeer } from '../../lab/libslurm-peer.js';
 import { type Release, SPECIAL_STEP_IDS } from '../../src/protocol/index.js';
 import { lines, startListeningJob } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
 const SOURCE = fileURLToPath(new URL('./support/libslurm-peer.c', import.meta.url));
 const SIGNALS = { USR1: 10, USR2: 12, KILL: 9 } as const;
@@ -58,7 +58,7 @@ for (const release of RELEASES) {
   // Since 23.11 libslurm's step calls no longer ask for the allocation, so they meet no refusal on the way to a step that is not there.
   const asksForAllocation = release < '23.11';
 
-  describeLive(`libslurm ${release} and slurmwire side by side`, { release }, (live) => {
+  describeReal(`libslurm ${release} and slurmwire side by side`, { release }, (live) => {
     const options = { protocol: release };
     let peer: LibslurmPeer;
     let listening = 0;

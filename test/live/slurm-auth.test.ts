@@ -5,7 +5,7 @@ import { connect, type Release, type SlurmAuthError } from '../../src/index.js';
 import { within } from '../auth/support-tokens.js';
 import { failureOf } from '../rpc/support/setup.js';
 import { lines, startListeningJob } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
 const RELEASES: readonly Release[] = ['24.11', '26.05'];
 /** A step that says when it has begun. */
@@ -13,7 +13,7 @@ const STEP_THEN_SLEEP = `srun bash -c 'touch up.$SLURM_JOB_ID; exec sleep 1000'\
 const PAYLOAD = new Uint8Array([2, 4, 6]);
 
 for (const release of RELEASES) {
-  describeLive(`auth/slurm on ${release}`, { release, authSlurm: true }, (live) => {
+  describeReal(`auth/slurm on ${release}`, { release, authSlurm: true }, (live) => {
     // The version is found by itself: among those that auth/slurm exists in.
     const options = {};
     const socket = () => live().cluster.sackSocket ?? '';

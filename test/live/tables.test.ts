@@ -35,7 +35,7 @@ import { nodeRecord } from '../../src/protocol/messages/node-record.js';
 import { headerVersionOf } from '../../src/protocol/release.js';
 import { type AnyType, fieldPlaces } from '../support/description.js';
 import { BUSY_CLUSTER, type BusyJobs, makeBusy } from './support/busy-cluster.js';
-import { describeLive, type Live } from './support/live.js';
+import { describeReal, type RealLive } from './support/live.js';
 import {
   type Context,
   noting,
@@ -58,7 +58,7 @@ interface Tables {
 }
 
 for (const release of ['20.11', '22.05', '24.11', '26.05'] as const) {
-  describeLive(`tables of a live ${release}`, { release, ...BUSY_CLUSTER }, (live) => {
+  describeReal(`tables of a live ${release}`, { release, ...BUSY_CLUSTER }, (live) => {
     const readers = new Map<Release, Reader>();
     let busy: BusyJobs;
     let shown: Record<'job' | 'node' | 'step', Pair[][]>;
@@ -278,7 +278,7 @@ class Reader {
     this.#replies = replies;
   }
 
-  static async start({ cluster }: Live, protocol: Release): Promise<Reader> {
+  static async start({ cluster }: RealLive, protocol: Release): Promise<Reader> {
     const replies: Uint8Array[][] = [];
     const transport = listening(tcpTransport(), replies);
     return new Reader(await connect({ conf: cluster.slurmConf, protocol, transport }), protocol, replies);
@@ -374,7 +374,7 @@ async function atRest<T>(cluster: LabCluster, look: () => Promise<T>): Promise<T
 const CLOCKS = /'RunTime', '[^']*'|runTime: \d+n/g;
 
 /** The tables, and their parts asked for one by one. */
-async function tablesAndParts({ cluster }: Live, reader: Reader, jobIds: readonly number[]) {
+async function tablesAndParts({ cluster }: RealLive, reader: Reader, jobIds: readonly number[]) {
   return {
     all: await reader.tables(),
     byJob: await inTurn(jobIds, (jobId) => reader.job(jobId)),
@@ -384,7 +384,7 @@ async function tablesAndParts({ cluster }: Live, reader: Reader, jobIds: readonl
 }
 
 /** What scontrol prints, and what is answered in all protocols. */
-async function showsAndTables({ cluster }: Live, busy: BusyJobs, readers: ReadonlyMap<Release, Reader>) {
+async function showsAndTables({ cluster }: RealLive, busy: BusyJobs, readers: ReadonlyMap<Release, Reader>) {
   const show = async (...what: string[]) => {
     const argv = ['scontrol', '--oneliner', '--details', '--all', 'show', ...what];
     const { code, stdout, stderr } = await cluster.exec(argv, { user: 'root', env: { TZ: 'UTC' } });

@@ -2,9 +2,9 @@
 import { rootCertificates } from 'node:tls';
 import { expect, test } from 'vitest';
 import { lines, startListeningJob } from './support/listening-job.js';
-import { describeLive } from './support/live.js';
+import { describeReal } from './support/live.js';
 
-describeLive('through TLS, 26.05', { release: '26.05', tls: true }, (live) => {
+describeReal('through TLS, 26.05', { release: '26.05', tls: true }, (live) => {
   const protocol = '26.05';
   const tls = () => ({ protocol, conf: live().cluster.tlsSlurmConf ?? '' });
 

@@ -321,7 +321,7 @@ class Canceller {
     }: { call: () => Promise<void>; isPassing: (code: string) => boolean; isOver: (code: string) => boolean },
   ): Promise<void> {
     const { voice, request, io } = this.#c;
-    const { sleep } = io.clock ?? systemClock();
+    const clock = io.clock ?? systemClock();
     for (let attempt = 1; ; attempt += 1) {
       if (io.signal.aborted) {
         this.#jobs.push({
@@ -345,7 +345,7 @@ class Canceller {
         }
       }
       voice.verbose('Job is in transitional state, retrying');
-      await sleep((4 + attempt) * 1000, io.signal).catch(() => {});
+      await clock.sleep((4 + attempt) * 1000, io.signal).catch(() => {});
     }
   }
 

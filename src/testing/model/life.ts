@@ -13,7 +13,8 @@ import {
 } from '../../protocol/messages/job-state.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
-import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
+import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
+import { stepName } from '../../rpc/signal-plan.js';
 import type { Executor } from './executor.js';
 import type { Job, JobSpec, Step, StepProgram } from './job.js';
 import { Resources } from './resources.js';
@@ -52,11 +53,16 @@ const NOT_RUNNING = 4027;
 /** A step of a job as it is asked for. */
 export interface StepOptions {
   readonly name?: string | undefined;
-  /** Default: all of the job's. */
+  /** How many of the job's, the first ones. Default: all. */
   readonly nodes?: number | undefined;
+  /** Which of the job's. */
+  readonly nodeList?: readonly string[] | undefined;
   /** Default: one a node. */
   readonly tasks?: number | undefined;
   readonly program?: StepProgram | undefined;
+  /** Of a step of several components: the number it has in all of them, and that of its first task in this one. */
+  readonly stepId?: number | undefined;
+  readonly firstTask?: number | undefined;
 }
 
 export class Life {
@@ -234,13 +240,13 @@ export class Life {
     this.world.changed();
   }
 
-  /** Starts a step of a running job, on the first nodes of the job. */
-  startStep(
-    job: Job,
-    { name = 'step', nodes = job.nodes.length, tasks = nodes, program }: StepOptions,
-  ): Step {
-    const chosen = job.nodes.slice(0, nodes);
-    return this.#launch(job, job.nextStepId++, name, chosen, Math.max(tasks, chosen.length), program ?? null);
+  /** Starts a step of a running job. */
+  startStep(job: Job, options: StepOptions): Step {
+    const { name = 'step', nodes = job.nodes.length, tasks = nodes, program = null } = options;
+    const chosen = options.nodeList ?? job.nodes.slice(0, nodes);
+    const { stepId = job.nextStepId, firstTask = 0 } = options;
+    job.nextStepId = stepId + 1;
+    return this.#launch(job, stepId, name, chosen, Math.max(tasks, chosen.length), program, firstTask);
   }
 
   #launch(
@@ -250,6 +256,7 @@ export class Life {
     nodes: readonly string[],
     tasks: number,
     program: StepProgram | null,
+    firstTask = 0,
   ): Step {
     const byNode = new Map<string, number[]>();
     // In blocks, as srun does by default.
@@ -257,7 +264,7 @@ export class Life {
       const [from, to] = [i, i + 1].map((at) => Math.ceil((at * tasks) / nodes.length)) as [number, number];
       byNode.set(
         node,
-        Array.from({ length: to - from }, (_, k) => from + k),
+        Array.from({ length: to - from }, (_, k) => firstTask + from + k),
       );
     });
     const step: Step = {
@@ -337,6 +344,16 @@ export class Life {
     this.#tell(job);
     this.#completeIfEmpty(job);
     this.world.changed();
+  }
+
+  /** Ends a job without a batch script, as its salloc or srun does. */
+  complete(job: Job, status: number): void {
+    if (!isJobRunning(job.state)) return;
+    for (const one of this.components(job)) {
+      one.exitCode = status;
+      if (!isJobFinished(one.state))
+        this.end(one, status === 0 ? JOB_STATES.JOB_COMPLETE : JOB_STATES.JOB_FAILED);
+    }
   }
 
   /** Tells those nodes that could not be told before, since their slurmd was down. */
@@ -479,9 +496,13 @@ export class Life {
   }
 
   #send(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): void {
-    if (unixSignal === 0 || !this.executor.signal(job, step, node, unixSignal, whom)) return;
+    if (unixSignal === 0) return;
+    const pids = this.executor.signal(job, step, node, unixSignal, whom);
+    if (pids === null) return;
     const { jobId, stepId } = step;
-    this.world.signals.push({ jobId, stepId, node, unixSignal, whom, at: Date.now() });
+    const names = { target: stepName(step), signal: unixSignalName(unixSignal) };
+    this.world.signals.push({ jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() });
+    this.world.tell();
   }
 
   #after(ms: number, action: () => void): void {
@@ -500,6 +521,17 @@ export class Life {
     this.#timers.clear();
     this.#queue.clear();
     await this.executor.close();
+  }
+
+  /** Ends all jobs by force, as if there had never been any. */
+  async forget(): Promise<void> {
+    await this.close();
+    for (const job of this.world.jobs.values()) this.#resources.give(job);
+    this.#queue.clear();
+    this.#untold.clear();
+    this.world.jobs.clear();
+    this.world.nextJobId = 1;
+    this.world.changed();
   }
 }
 

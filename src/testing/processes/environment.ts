@@ -4,11 +4,10 @@ import type { Job, Step } from '../model/job.js';
 
 /** What all jobs of a cluster have. */
 export interface ClusterEnvironment {
+  readonly clusterName: string;
   readonly slurmConf: string;
   /** Where `srun` is. */
   readonly binDirectory: string;
-  /** What an `srun` of the job needs. */
-  stepsOf(job: Job): Readonly<Record<string, string>>;
 }
 
 /** Of the batch script, and the base of every task's. */
@@ -23,7 +22,7 @@ export function jobEnvironment(job: Job, cluster: ClusterEnvironment): Record<st
     SHELL: '/bin/sh',
     USER: user.name,
     SLURM_CONF: cluster.slurmConf,
-    SLURM_CLUSTER_NAME: 'embedded',
+    SLURM_CLUSTER_NAME: cluster.clusterName,
     SLURM_JOB_ID: jobId,
     SLURM_JOBID: jobId,
     SLURM_JOB_NAME: spec.name,
@@ -43,7 +42,6 @@ export function jobEnvironment(job: Job, cluster: ClusterEnvironment): Record<st
       ? {}
       : { SLURM_ARRAY_JOB_ID: `${array.jobId}`, SLURM_ARRAY_TASK_ID: `${array.taskId ?? ''}` }),
     ...(het === null ? {} : { SLURM_HET_SIZE: `${het.jobIds.length}` }),
-    ...cluster.stepsOf(job),
     ...spec.environment,
   };
 }

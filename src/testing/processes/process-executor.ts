@@ -3,9 +3,9 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
-import type { Executor, ExecutorEvents } from '../model/executor.js';
+import type { Executor, ExecutorEvents, TaskProcess } from '../model/executor.js';
 import type { Job, Step } from '../model/job.js';
-import { type ClusterEnvironment, jobEnvironment, taskEnvironment } from './environment.js';
+import { taskEnvironment } from './environment.js';
 import { outputPath } from './output-path.js';
 
 /** A task, or the batch shell: leader of its session and process group. */
@@ -13,6 +13,7 @@ interface Leader {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly node: string;
+  readonly task: number;
 }
 
 /** Wait status of a program that could not be started, as a shell tells it: exit code 127. */
@@ -21,12 +22,19 @@ const NOT_STARTED = 127 << 8;
 /** Whether processes of jobs can be those of their users. */
 const isRoot = process.getuid?.() === 0;
 
+export interface ProcessSetup {
+  /** For the scripts. */
+  readonly spoolDirectory: string;
+  /** What all processes of a job have in their environment. */
+  environmentOf(job: Job): Record<string, string>;
+}
+
 export class ProcessExecutor implements Executor {
-  readonly #environment: ClusterEnvironment & { readonly spoolDirectory: string };
+  readonly #setup: ProcessSetup;
   readonly #leaders = new Map<Step, Set<Leader>>();
 
-  constructor(environment: ClusterEnvironment & { readonly spoolDirectory: string }) {
-    this.#environment = environment;
+  constructor(setup: ProcessSetup) {
+    this.#setup = setup;
   }
 
   start(job: Job, step: Step, events: ExecutorEvents): void {
@@ -39,7 +47,7 @@ export class ProcessExecutor implements Executor {
   #startScript(job: Job, step: Step, events: ExecutorEvents): void {
     const { spec } = job;
     const [node = ''] = step.nodes;
-    const directory = join(this.#environment.spoolDirectory, `job${job.jobId}`);
+    const directory = join(this.#setup.spoolDirectory, `job${job.jobId}`);
     mkdirSync(directory, { recursive: true, mode: 0o755 });
     const script = join(directory, 'slurm_script');
     writeFileSync(script, spec.script ?? '');
@@ -47,7 +55,7 @@ export class ProcessExecutor implements Executor {
     const out = this.#open(job, spec.standardOutput);
     const err = spec.standardError === null ? out : this.#open(job, spec.standardError);
     const env = {
-      ...jobEnvironment(job, this.#environment),
+      ...this.#setup.environmentOf(job),
       SLURMD_NODENAME: node,
       SLURM_NODEID: '0',
       SLURM_PROCID: '0',
@@ -57,7 +65,7 @@ export class ProcessExecutor implements Executor {
     this.#spawn(
       job,
       step,
-      node,
+      { node, task: 0 },
       [script, ...spec.arguments],
       { cwd: spec.workDirectory, env, stdio: ['ignore', out, err] },
       events,
@@ -70,7 +78,7 @@ export class ProcessExecutor implements Executor {
     if (program === null) return;
     const env = { ...program.environment, ...taskEnvironment(step, node, task) };
     const options: SpawnOptions = { cwd: program.workDirectory, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    const child = this.#spawn(job, step, node, program.argv, options, events);
+    const child = this.#spawn(job, step, { node, task }, program.argv, options, events);
     child?.stdout?.on('data', (chunk: Buffer) => program.output('stdout', chunk));
     child?.stderr?.on('data', (chunk: Buffer) => program.output('stderr', chunk));
   }
@@ -78,7 +86,7 @@ export class ProcessExecutor implements Executor {
   #spawn(
     job: Job,
     step: Step,
-    node: string,
+    { node, task }: Pick<Leader, 'node' | 'task'>,
     [command = '', ...args]: readonly string[],
     options: SpawnOptions,
     events: ExecutorEvents,
@@ -97,7 +105,7 @@ export class ProcessExecutor implements Executor {
     });
     const { pid } = child;
     if (pid === undefined) return null;
-    const leader: Leader = { child, pid, node };
+    const leader: Leader = { child, pid, node, task };
     const leaders = this.#leaders.get(step) ?? new Set();
     this.#leaders.set(step, leaders.add(leader));
     child.once('exit', (code, signal) => {
@@ -120,9 +128,14 @@ export class ProcessExecutor implements Executor {
     node: string,
     unixSignal: number,
     whom: 'tasks' | 'shell' | 'group',
-  ): boolean {
+  ): readonly number[] | null {
     const here = [...(this.#leaders.get(step) ?? [])].filter((leader) => leader.node === node);
-    return here.map(({ pid }) => signalProcess(whom === 'shell' ? pid : -pid, unixSignal)).some(Boolean);
+    const reached = here.filter(({ pid }) => signalProcess(whom === 'shell' ? pid : -pid, unixSignal));
+    return reached.length === 0 ? null : reached.map(({ pid }) => pid);
+  }
+
+  processesOf(step: Step): readonly TaskProcess[] {
+    return [...(this.#leaders.get(step) ?? [])].map(({ node, task, pid }) => ({ node, task, pid }));
   }
 
   write(job: Job, text: string): void {

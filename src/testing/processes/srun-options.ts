@@ -1,12 +1,16 @@
 /** The options of `srun` that say something to an embedded cluster; those about resources it has none of are taken and passed over. */
 import { parseArgs } from 'node:util';
+import { tasksOf } from '../model/task-list.js';
 
 export interface SrunOptions {
   /** `null` where not given. */
   readonly nodes: number | null;
   readonly tasks: number | null;
   readonly name: string | null;
-  readonly hetGroup: number | null;
+  /** Components of a heterogeneous job. */
+  readonly hetGroups: readonly number[] | null;
+  /** Hostlist of the nodes it must have. */
+  readonly nodeList: string | null;
   readonly command: readonly string[];
 }
 
@@ -15,6 +19,8 @@ const OPTIONS = {
   nodes: { type: 'string', short: 'N' },
   'job-name': { type: 'string', short: 'J' },
   'het-group': { type: 'string' },
+  nodelist: { type: 'string', short: 'w' },
+  'kill-on-bad-exit': { type: 'string', short: 'K' },
   'cpus-per-task': { type: 'string', short: 'c' },
   time: { type: 'string', short: 't' },
   mem: { type: 'string' },
@@ -48,13 +54,24 @@ export function parseSrun(argv: readonly string[]): SrunOptions | string {
       nodes: count(values.nodes),
       tasks: count(values.ntasks),
       name: values['job-name'] ?? null,
-      hetGroup: count(values['het-group'], 0),
+      hetGroups: values['het-group'] === undefined ? null : groups(values['het-group']),
+      nodeList: values.nodelist ?? null,
       command,
     };
   } catch (error) {
     return (error as Error).message;
   }
 }
+
+/** `0,2-3`. */
+function groups(text: string): number[] {
+  const offsets = tasksOf(text, MAX_COMPONENTS);
+  if (offsets === null) throw new Error(`${text} is no list of components`);
+  return offsets;
+}
+
+/** MAX_HET_JOB_COMPS. */
+const MAX_COMPONENTS = 128;
 
 function count(text: string | undefined, least = 1): number | null {
   if (text === undefined) return null;

@@ -1,6 +1,6 @@
 /** Jobs, steps and nodes of every kind, for tests that read tables. */
 import type { LabCluster, SubmitOptions } from '../../../lab/cluster.js';
-import type { Live } from './live.js';
+import type { RealLive } from './live.js';
 
 /** What {@link makeBusy} needs of a cluster. */
 export const BUSY_CLUSTER = {
@@ -21,7 +21,7 @@ export const BUSY_CLUSTER = {
 export type BusyJobs = Readonly<Record<string, number>>;
 
 /** Fills a cluster. When it resolves, only the scheduler still looks at what waits. */
-export async function makeBusy({ cluster, waitForFile }: Live): Promise<BusyJobs> {
+export async function makeBusy({ cluster, waitForFile }: RealLive): Promise<BusyJobs> {
   const { release } = cluster;
   const scontrol = (words: string) => run(cluster, ['scontrol', ...words.split(' ')], 'root');
   await scontrol('update nodename=n[1-4] availablefeatures=fast,big,ib activefeatures=fast,big,ib');

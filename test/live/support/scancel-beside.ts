@@ -41,6 +41,8 @@ export interface ScancelCase {
 export interface Compared {
   readonly option: string;
   readonly shown: string;
+  /** Who ran it, on what. */
+  readonly circumstances: string;
   readonly release: Release;
   /** `null`: the same in all respects. */
   readonly difference: string | null;
@@ -82,12 +84,25 @@ export async function beside(
   const shown = `${Object.entries(env)
     .map(([name, value]) => `${name}=${value} `)
     .join('')}scancel ${one.run.join(' ')}`;
+  if (ours.states !== one.after) throw new Error(`${shown}: ${ours.states} in place of ${one.after}`);
+  if (ours.got !== (one.got ?? []).join(',')) throw new Error(`${shown}: the processes got ${ours.got}`);
   const differences = (Object.keys(real) as (keyof Seen)[]).filter((key) => real[key] !== ours[key]);
   const difference = differences
     .map((key) => `${key}: scancel ${JSON.stringify(real[key])}, slurmwire ${JSON.stringify(ours[key])}`)
     .join('; ');
   const why = one.differs?.on.includes(release) === true ? one.differs.why : null;
-  return { option: one.option, shown, release, difference: difference === '' ? null : difference, why };
+  const kinds = (one.jobs ?? []).map((job) =>
+    job.user === undefined ? job.kind : `${job.kind} of ${job.user}`,
+  );
+  const circumstances = [...(user === 'alice' ? [] : [`as ${user}`]), ...kinds].join(', ');
+  return {
+    option: one.option,
+    shown,
+    circumstances,
+    release,
+    difference: difference === '' ? null : difference,
+    why,
+  };
 }
 
 async function onJobs(
@@ -148,7 +163,12 @@ async function submit(
   tag: string,
 ): Promise<number> {
   const { cluster } = live;
-  const sbatchArgs = [...(kind === 'held' ? ['-H'] : []), ...sbatch.map((arg) => arg.replaceAll('@', tag))];
+  // With all of a node's memory, as is the default here, there would be one job to a node.
+  const sbatchArgs = [
+    '--mem=10',
+    ...(kind === 'held' ? ['-H'] : []),
+    ...sbatch.map((arg) => arg.replaceAll('@', tag)),
+  ];
   const id = await cluster.submit(SCRIPTS[kind], { user, sbatchArgs });
   if (kind === 'sleeping') await cluster.waitForJob(id, ['RUNNING']);
   if (kind === 'listening')
@@ -191,11 +211,11 @@ for s in USR1 USR2; do trap "echo batch $s >> out.$SLURM_JOB_ID" $s; done
 cat > step.$SLURM_JOB_ID <<'STEP'
 for s in USR1 USR2; do trap "echo step $s >> out.$SLURM_JOB_ID" $s; done
 echo step >> up.$SLURM_JOB_ID
-while :; do sleep 600 & wait $!; done
+while :; do sleep 0.2; done
 STEP
 srun -n1 bash step.$SLURM_JOB_ID &
 echo batch >> up.$SLURM_JOB_ID
-while :; do sleep 600 & wait $!; done
+while :; do sleep 0.2; done
 `;
 
 const SCRIPTS: Readonly<Record<JobSpec['kind'], string>> = {

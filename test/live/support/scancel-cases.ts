@@ -63,6 +63,16 @@ const NAMES: readonly ScancelCase[] = [
     after: 'J1+0=CANCELLED J1+1=CANCELLED',
   },
   { option: '*het components*', run: ['J1+1'], jobs: [{ kind: 'het' }], after: 'J1+0=PENDING J1+1=PENDING' },
+  {
+    option: '*het components*',
+    run: ['-s', 'KILL', 'J1+1'],
+    jobs: [{ kind: 'het' }],
+    after: 'J1+0=PENDING J1+1=PENDING',
+    differs: {
+      on: ALL,
+      why: 'scancel ends all components; we send what was named, and the controller refuses it',
+    },
+  },
   { option: '*steps*', run: ['J1.0'], alone: true, jobs: [LISTENS], after: 'J1=RUNNING' },
   { option: '*steps*', run: ['-s', 'KILL', 'J1.0'], jobs: [LISTENS], after: 'J1=RUNNING' },
   {
@@ -188,6 +198,15 @@ const OPTIONS: readonly ScancelCase[] = [
     jobs: [LISTENS],
     input: 'n\n',
     after: 'J1=RUNNING',
+  },
+  {
+    option: '-i, --interactive',
+    run: ['-i', 'J1'],
+    alone: true,
+    jobs: [HELD, HELD],
+    input: 'n\n',
+    after: 'J1=PENDING J2=PENDING',
+    differs: { on: ['26.05'], why: 'after the no, scancel 26.05 asks about J2, which was not named' },
   },
   {
     option: '-M, --clusters, --cluster',

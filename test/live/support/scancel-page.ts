@@ -28,22 +28,26 @@ function tableOf(compared: readonly Compared[], releases: readonly Release[]): s
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rows = options.flatMap((option) => {
     const own = compared.filter((one) => one.option === option);
-    const commands = [...new Set(own.map(({ shown }) => shown))];
-    return commands.map((shown, index) =>
+    const tries = [...new Set(own.map(tryOf))];
+    return tries.map((shown, index) =>
       row([
-        index === 0 ? (option.startsWith('*') ? option.replaceAll('*', '') : `\`${option}\``) : '',
-        `\`${shown}\``,
+        index > 0 ? '' : option.startsWith('*') ? option.replaceAll('*', '') : `\`${option}\``,
+        shown,
         ...releases.map((release) =>
-          cellOf(own.filter((one) => one.shown === shown && one.release === release)),
+          cellOf(own.filter((one) => tryOf(one) === shown && one.release === release)),
         ),
       ]),
     );
   });
   return [
-    row(['option', 'command', ...releases]),
+    row(['option', 'command line, and jobs J1, J2 …', ...releases]),
     row(['---', '---', ...releases.map(() => '---')]),
     ...rows,
   ].join('\n');
+}
+
+function tryOf({ shown, circumstances }: Compared): string {
+  return `\`${shown}\`${circumstances === '' ? '' : ` (${circumstances})`}`;
 }
 
 function cellOf(runs: readonly Compared[]): string {

@@ -182,12 +182,12 @@ const NO_LAYOUT = {
   planeSize: 0,
 } as const;
 
-const YEAR_MINUTES = 365 * 24 * 60;
-
 /** As of jobs that the main scheduler starts; one that backfill starts shows a year where it has no limit. */
 function timeLimitOf({ spec: { timeLimit } }: Job): number {
   return timeLimit ?? INFINITE;
 }
+
+const YEAR_MINUTES = 365 * 24 * 60;
 
 function timesOf(job: Job, { now }: RecordContext): { startTime: number; endTime: number } {
   const { startTime, endTime, spec, state } = job;

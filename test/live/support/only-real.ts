@@ -1,0 +1,33 @@
+/**
+ * What of the live suite is for real clusters alone, and why. Everything else in `test/live` runs on the embedded cluster too, as each of
+ * the four releases (`npm run test:embedded`, and with `npm test`).
+ */
+import type { UpOptions } from '../../../lab/cluster.js';
+
+/** Files of `test/live`. */
+export const ONLY_REAL: Readonly<Record<string, string>> = {
+  'client-programs.test.ts': 'is about the lab: the mount namespaces that the programs run in',
+  'configless.test.ts':
+    'the daemons of the embedded cluster have no configuration of their own to hand out or to fetch',
+  'embedded-munged.test.ts':
+    'puts the embedded munged before real daemons; the embedded cluster has no other',
+  'ipv6.test.ts': 'the embedded daemons listen on 127.0.0.0/8 alone',
+  'jwt.test.ts': 'the embedded cluster takes no tokens',
+  'lab-options.test.ts': 'is about the options of the lab',
+  'libslurm.test.ts': 'starts an embedded stage of its own beside the real one',
+  'real-clients.test.ts': 'starts an embedded stage of its own beside the real one',
+  'slurm-auth.test.ts': 'the embedded cluster has no auth/slurm and no sackd',
+  'tables.test.ts':
+    'fills the cluster by scontrol update and create, which the embedded slurmctld does not serve',
+  'tls.test.ts': 'the embedded daemons speak plain TCP',
+};
+
+/** Options of a cluster, for files where only some tests ask for one. */
+export const ONLY_REAL_OPTIONS: Readonly<Partial<Record<keyof UpOptions, string>>> = {
+  authSlurm: 'the embedded cluster has no auth/slurm',
+  configless: 'the embedded slurmds fetch no configuration',
+  dynamicNodes: 'the embedded cluster has no nodes that slurm.conf does not name',
+  ipv6: 'the embedded daemons listen on 127.0.0.0/8 alone',
+  jwt: 'the embedded cluster takes no tokens',
+  tls: 'the embedded daemons speak plain TCP',
+};
