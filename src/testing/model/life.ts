@@ -540,6 +540,9 @@ function mayReach(step: Step, unixSignal: number): boolean {
   return !step.isSuspended || unixSignal === SIGKILL;
 }
 
+/** Among the option bits of a job. */
+export const STEPMGR_ENABLED = 1n << 41n;
+
 /** Of a job that is not held, as PriorityType=priority/basic begins with. */
 const PRIORITY = 4_294_901_000;
 
@@ -563,7 +566,7 @@ function newJob(
     reason: REASONS.WAIT_NO_REASON,
     reasonText: null,
     priority: like?.priority ?? (spec.hold ? 0 : PRIORITY),
-    bitflags: 0n,
+    bitflags: spec.stepManager ? STEPMGR_ENABLED : 0n,
     nodes: [],
     steps: new Map(),
     exitCode: 0,
