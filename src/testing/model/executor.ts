@@ -21,8 +21,8 @@ export interface Executor {
    * @returns false where there is none any more.
    */
   signal(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): boolean;
-  /** Writes into the output of a job, as a notification. */
-  write(job: Job, text: string): void;
+  /** Writes into the output of a step, as the slurmstepd on this node does. */
+  write(job: Job, step: Step, node: string, text: string): void;
   /** Ends all processes there are, by force, and resolves when they are gone. */
   close(): Promise<void>;
 }
