@@ -72,6 +72,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly #nodes: ReadonlyMap<string, NodeDaemon>;
   readonly #ownsDirectory: boolean;
   #isDown: Promise<void> | null = null;
+  /** Ends every wait. */
+  readonly #ended = new AbortController();
 
   /** @internal See {@link startCluster}. */
   constructor(parts: ClusterParts) {
@@ -96,6 +98,11 @@ export class EmbeddedCluster implements AsyncDisposable {
 
   get release(): Release {
     return this.#world.release;
+  }
+
+  /** Who is known to it. */
+  get users(): readonly ClusterUser[] {
+    return this.#world.users.all;
   }
 
   /**
@@ -213,7 +220,9 @@ export class EmbeddedCluster implements AsyncDisposable {
   processes(jobId: number): readonly ProcessView[] {
     const { steps } = this.#jobNumbered(jobId);
     return [...steps.values()].flatMap((step) =>
-      this.#life.executor.processesOf(step).map((process) => ({ jobId, target: stepName(step), ...process })),
+      this.#life.executor
+        .processesOf(step)
+        .map((process) => ({ jobId, target: stepName(step), name: step.name, ...process })),
     );
   }
 
@@ -241,6 +250,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     timeoutMs = 20_000,
   ): Promise<string> {
     for (const until = Date.now() + timeoutMs; ; await setTimeoutPromise(15)) {
+      this.#ended.signal.throwIfAborted();
       const output = await this.output(jobId);
       if (wanted(output)) return output;
       if (Date.now() < until) continue;
@@ -253,7 +263,7 @@ export class EmbeddedCluster implements AsyncDisposable {
    *
    * @param look what it is to be, or `null`, `undefined` or `false` while it is not.
    * @param timeoutMs default 20,000.
-   * @throws Error when the time is up.
+   * @throws Error when the time is up, or the cluster is taken down.
    */
   waitFor<T>(look: () => T | null | undefined | false, timeoutMs = 20_000): Promise<T> {
     return this.#waitUntil(look, timeoutMs);
@@ -275,7 +285,8 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#waitUntil(() => {
       const job = this.job(jobId);
       return job !== null && is(job) ? job : null;
-    }, timeoutMs).catch(() => {
+    }, timeoutMs).catch((error) => {
+      if (this.#ended.signal.aborted) throw error;
       throw new Error(`job ${jobId} is ${JSON.stringify(this.job(jobId))} after ${timeoutMs} ms`);
     });
   }
@@ -286,10 +297,19 @@ export class EmbeddedCluster implements AsyncDisposable {
         value !== null && value !== undefined && value !== false;
       const now = look();
       if (isThere(now)) return resolve(now);
+      const { signal } = this.#ended;
+      if (signal.aborted) return reject(signal.reason);
       const end = () => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', onDown);
         stop();
       };
+      const fail = (error: unknown) => {
+        end();
+        reject(error);
+      };
+      const onDown = () => fail(signal.reason);
+      signal.addEventListener('abort', onDown);
       const stop = this.#world.onChange(() => {
         try {
           const value = look();
@@ -297,14 +317,13 @@ export class EmbeddedCluster implements AsyncDisposable {
           end();
           resolve(value);
         } catch (error) {
-          end();
-          reject(error);
+          fail(error);
         }
       });
-      const timer = setTimeout(() => {
-        stop();
-        reject(new Error(`time is up: it was not so for ${timeoutMs} ms`));
-      }, timeoutMs);
+      const timer = setTimeout(
+        () => fail(new Error(`time is up: it was not so for ${timeoutMs} ms`)),
+        timeoutMs,
+      );
     });
   }
 
@@ -358,6 +377,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    this.#ended.abort(new Error('the cluster is down'));
     this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     await Promise.all(servers.map((server) => server.stop()));

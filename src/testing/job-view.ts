@@ -33,6 +33,8 @@ export interface ProcessView {
   readonly jobId: number;
   /** The step as Slurm writes it: `12.0`, `12.batch`. */
   readonly target: string;
+  /** Name of the step: `batch`, or what its `srun` was told. */
+  readonly name: string;
   /** The node it is said to be on: in truth all are children of this process. */
   readonly node: string;
   readonly task: number;

@@ -4,6 +4,7 @@ import type { CommandIo } from '../io.js';
 import { cancelCommand } from './cancel.js';
 import { completionCommand } from './completion.js';
 import { decodeCommand } from './decode.js';
+import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
 import { pingCommand } from './ping.js';
@@ -24,5 +25,6 @@ export const COMMANDS: readonly ((io: CommandIo) => Command)[] = [
   recordCommand,
   replayCommand,
   doctorCommand,
+  demoCommand,
   completionCommand,
 ];

@@ -1,6 +1,15 @@
 /** Jobs whose scripts and steps are real child processes, each in a session of its own. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
 import type { Executor, ExecutorEvents, TaskProcess } from '../model/executor.js';
@@ -18,6 +27,9 @@ interface Leader {
 
 /** Wait status of a program that could not be started, as a shell tells it: exit code 127. */
 const NOT_STARTED = 127 << 8;
+
+/** Several write to it: the shell, its steps, and notifications. */
+const FRESH_AND_SHARED = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
 /** Whether processes of jobs can be those of their users. */
 const isRoot = process.getuid?.() === 0;
@@ -190,7 +202,7 @@ export class ProcessExecutor implements Executor {
   #open(job: Job, pattern: string | null): number {
     const path = outputPath(job, pattern);
     try {
-      const file = openSync(path, 'w', 0o644);
+      const file = openSync(path, FRESH_AND_SHARED, 0o644);
       if (isRoot) chownSync(path, job.user.uid, job.user.gid);
       return file;
     } catch {
