@@ -31,7 +31,11 @@ export interface ReplayServer {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Settles when every connection of the recording was served or the server closed. Never rejects. */
   readonly served: Promise<void>;
-  /** @throws ReplayMismatchError the first mismatch there was, or that connections of the recording were not asked for. */
+  /**
+   * Says whether the recording was played as it was recorded.
+   *
+   * @throws ReplayMismatchError the first mismatch there was, or that connections of the recording were not asked for.
+   */
   finish(): void;
   /** Stops listening, drops all connections, and settles when nothing is left open. May be called twice. */
   close(): Promise<void>;

@@ -436,6 +436,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
       ? new RecordExecutor()
       : new ProcessExecutor({
           spoolDirectory: join(directory, 'spool'),
+          leftBehindMs: world.killWaitMs,
           environmentOf: (job) => steps.jobEnvironment(job),
         });
   const life = new Life(world, executor);

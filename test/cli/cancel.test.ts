@@ -6,7 +6,7 @@ import { KILL_FLAGS } from '../../src/protocol/kill-flags.js';
 import type { JobRecord } from '../../src/protocol/messages/job-record.js';
 import { noStrayTrouble } from '../rpc/support/leaks.js';
 import { buildInfoReply, jobRecordsReply, rc, reply } from '../rpc/support/replies.js';
-import { ScriptedPeer } from '../rpc/support/scripted-peer.js';
+import { deadEndpoint, ScriptedPeer } from '../rpc/support/scripted-peer.js';
 import { clientOf, type TestSetup } from '../rpc/support/setup.js';
 import { TestClock } from '../rpc/support/test-clock.js';
 import { type CliRunOptions, runCli } from './support/cli-run.js';
@@ -24,6 +24,7 @@ interface World {
   /** Closes after having read a kill. */
   readonly hangsUp?: boolean;
   readonly setup?: TestSetup;
+  readonly scronParams?: string;
 }
 
 /** Runs `slurmwire cancel` on such a controller, and says what was asked of it. */
@@ -48,7 +49,7 @@ async function cancel(argv: readonly string[], world: World = {}, options: CliRu
       case 'REQUEST_PING':
         return respond(rc(0, { release }));
       case 'REQUEST_BUILD_INFO':
-        return respond(buildInfoReply({ release }, release));
+        return respond(buildInfoReply({ release, scronParams: world.scronParams }, release));
       case 'REQUEST_JOB_INFO':
       case 'REQUEST_JOB_INFO_SINGLE':
         return respond(jobRecordsReply(jobs, { release }));
@@ -314,21 +315,20 @@ describe('jobs that are looked up', () => {
 });
 
 describe('scrontab jobs', () => {
-  const flagsOf = async (argv: readonly string[], scrontab: 'none' | 'guarded' | 'open') => {
-    const setup = { cluster: { scrontab, wholeHetJob: false } };
-    const { sent } = await cancel([...argv, '7'], {
-      release: '26.05',
-      jobs: [job(7, { cronspec: '* * * * *' })],
-      setup,
-    });
+  const flagsOf = async (argv: readonly string[], scronParams: string) => {
+    const scrontab = scronParams.includes('explicit') ? 'guarded' : 'open';
+    const setup = { cluster: { scrontab, wholeHetJob: false } } as const;
+    const jobs = [job(7, { cronspec: '* * * * *' })];
+    const { sent, stderr } = await cancel([...argv, '7'], { release: '26.05', jobs, setup, scronParams });
+    expect(stderr).toBe('');
     return sent;
   };
   const meant = [`7 9 ${KILL_FLAGS.KILL_CRON.bit}`];
 
   test('are signalled as a whole, unless the cluster wants to be told that they are meant', async () => {
-    expect(await flagsOf([], 'open')).toEqual(meant);
-    expect(await flagsOf([], 'guarded')).toEqual(['7 9 0']);
-    expect(await flagsOf(['-c'], 'guarded')).toEqual(meant);
+    expect(await flagsOf([], 'enable')).toEqual(meant);
+    expect(await flagsOf([], 'enable,explicit_scancel')).toEqual(['7 9 0']);
+    expect(await flagsOf(['-c'], 'enable,explicit_scancel')).toEqual(meant);
   });
 });
 
@@ -365,6 +365,31 @@ describe('--ctld', () => {
 
   test('of an older controller is what it was there', async () => {
     expect(await cancel(['--ctld', '7'], { release: '22.05' })).toMatchObject({ code: 0, sent: ['7 9 0'] });
+  });
+});
+
+describe('a controller that is not there', () => {
+  const dead = async (argv: readonly string[]) => {
+    const endpoint = await deadEndpoint();
+    return runCli(['cancel', ...argv], { connect: async () => clientOf([endpoint], { release: '22.05' }) });
+  };
+
+  test('is said of each job that was named', async () => {
+    const { code, stderr } = await dead(['7', '8']);
+    expect(code).not.toBe(0);
+    for (const id of [7, 8])
+      expect(stderr).toContain(
+        `scancel: error: Kill job error on job id ${id}: Unable to contact slurm controller (connect failure)\n`,
+      );
+    expect(stderr).toContain('  outcome:  not-sent');
+  });
+
+  test('is said once where jobs are to be looked up, exit code 1', async () => {
+    const { code, stderr } = await dead(['--name=x']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^slurm_load_jobs error: Unable to contact slurm controller \(connect failure\)\n/,
+    );
   });
 });
 

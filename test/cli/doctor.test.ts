@@ -11,6 +11,7 @@ import type { Finding } from '../../src/cli/doctor/finding.js';
 import { judgeMunge } from '../../src/cli/doctor/munge-version.js';
 import { sampleOf } from '../../src/cli/doctor/nodes.js';
 import { type RefusalFacts, refusals } from '../../src/cli/doctor/refusals.js';
+import { Stopped } from '../../src/cli/io.js';
 import { runCli } from './support/cli-run.js';
 import { FakeCluster } from './support/cluster.js';
 
@@ -215,6 +216,16 @@ test('it never hangs: a silent munged and a silent controller take their time an
   expect([munged.code, munged.of('munged').verdict]).toEqual([1, 'problem']);
   expect(munged.of('controller').verdict).toBe('skipped');
 }, 10_000);
+
+test('Ctrl-C ends it at once', async () => {
+  const fake = await cluster();
+  fake.munged.script = () => stop.abort(new Stopped('SIGINT'));
+  const stop = new AbortController();
+  const startedAt = performance.now();
+  const { code } = await runCli(['doctor', ...fake.options, '--timeout', '1h'], { signal: stop.signal });
+  expect(code).toBe(130);
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
 
 test('no secret is told: neither a token, nor what is wrong with one', async () => {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');

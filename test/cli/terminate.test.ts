@@ -67,10 +67,10 @@ describe('one job', () => {
   test('is told of line by line where there is no terminal', async () => {
     const { code, stdout, stderr } = await terminate(['--ladder', 'TERM:1s,KILL', '7']);
     // Whether it is still there at the first look after SIGKILL is a matter of time.
-    const lines = stderr.split('\n').filter((line) => !line.startsWith('7: is waited for, 120 s at most'));
+    const lines = stderr.split('\n').filter((line) => !line.startsWith('7: is waited for, '));
     expect(lines).toEqual([
       expect.stringMatching(/^7: SIGTERM to its .*: accepted$/),
-      expect.stringMatching(/^7: has 1 s to end: RUNNING/),
+      expect.stringMatching(/^7: has \d s to end: RUNNING/),
       expect.stringMatching(/^7: is still there: RUNNING/),
       '7: SIGKILL to the job: accepted',
       '7: is gone',

@@ -161,7 +161,7 @@ for (const release of liveReleases('22.05', '26.05')) {
       expect((await doctor()).code).toBe(0);
     });
 
-    test('doctor: a silent controller, a wrong slurm.conf, another SlurmUser', async () => {
+    test('doctor: a controller that is silent or stopped, a wrong slurm.conf, another SlurmUser', async () => {
       const { cluster } = live();
       await cluster.pauseDaemon('slurmctld');
       try {
@@ -173,6 +173,21 @@ for (const release of liveReleases('22.05', '26.05')) {
         });
       } finally {
         await cluster.resumeDaemon('slurmctld');
+      }
+      // Where a backup would take over, that is another test's.
+      if (!hasBackup) {
+        await cluster.stopDaemon('slurmctld');
+        try {
+          const stopped = await doctor();
+          expect(stopped.code).toBe(1);
+          expect(stopped.of('controller')).toMatchObject({
+            verdict: 'problem',
+            details: { errno: 'ECONNREFUSED' },
+          });
+          expect(stopped.of('clock').verdict).toBe('skipped');
+        } finally {
+          await cluster.startDaemon('slurmctld');
+        }
       }
       const text = (await cluster.exec(['cat', cluster.slurmConf], { user: 'root' })).stdout;
       const write = async (name: string, changed: string) => {

@@ -51,12 +51,12 @@ describe.skipIf(inject('labTrouble') !== null).each(liveReleases('22.05', '26.05
       const jobs = await say('squeue', '-h', '-r', '-t', 'all', '-S', 'i', '-o', '%i|%j|%u|%T|%D|%N|%r|%l');
       expect(jobs.trim().split('\n').sort()).toEqual([
         '1|plain|alice|RUNNING|2|n[1-2]|None|1:30:00',
-        ...[0, 1].map((task) => `2_${task}|arr|bob|RUNNING|1|n1|None|365-00:00:00`),
+        ...[0, 1].map((task) => `2_${task}|arr|bob|RUNNING|1|n1|None|UNLIMITED`),
         ...[2, 3, 4, 5].map((task) => `2_${task}|arr|bob|PENDING|1||JobArrayTaskLimit|UNLIMITED`),
         '3+0|het|alice|RUNNING|1|n1|None|UNLIMITED',
         '3+1|het|alice|RUNNING|1|n1|None|UNLIMITED',
         '5|held|alice|PENDING|1||JobHeldUser|UNLIMITED',
-        '6|over|alice|COMPLETED|1|n1|None|365-00:00:00',
+        '6|over|alice|COMPLETED|1|n1|None|UNLIMITED',
       ]);
       const steps = await say('squeue', '-h', '-s', '-j', '1', '-o', '%i|%j|%u|%N');
       expect(steps.trim().split('\n').sort()).toEqual(['1.0|big|alice|n[1-2]', '1.batch|batch|alice|n1']);

@@ -543,6 +543,13 @@ for (const release of liveReleases('22.05', '26.05')) {
       });
     });
 
+    test('what the embedded cluster does not serve is an invalid argument', async () => {
+      expect(await embedded.run(['scontrol', 'show', 'license'])).toMatchObject({
+        code: 1,
+        stderr: 'slurm_load_license error: Invalid argument\n',
+      });
+    });
+
     test('the embedded cluster heard its own protocol, from those who ran the programs', () => {
       const heard = embedded.cluster.requests.map(({ release: version, uid }) => `${version} ${uid}`);
       expect([...new Set(heard)].sort()).toEqual([0, 2001, 2002].map((uid) => `${release} ${uid}`));
@@ -681,7 +688,7 @@ const JOB_KEYS = [
   'name',
 ];
 const NODE_KEYS = [
-  ...['NodeHostName', 'Port', 'CPULoad', 'FreeMem', 'BootTime', 'SlurmdStartTime', 'LastBusyTime', 'State'],
+  ...['NodeHostName', 'Port', 'CPULoad', 'FreeMem', 'BootTime', 'SlurmdStartTime', 'LastBusyTime'],
 ];
 /** Where slurm.conf has Nodes=ALL, which 23.11 and newer show as the name of a set. */
 const PARTITION_KEYS = ['NodeSets'];

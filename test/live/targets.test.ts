@@ -1,7 +1,7 @@
 /** One array task, one component, a scrontab job without its line: on a live controller, only what was named is hit. */
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { describeLive, type Live, liveReleases } from './support/live.js';
+import { describeLive, describeReal, type Live, liveReleases } from './support/live.js';
 
 const LISTENER = `trap 'echo USR1 >> heard.$SLURM_JOB_ID' USR1
 srun -n1 bash -c 'trap "echo USR1 >> heard.$SLURM_JOB_ID" USR1; touch up.$SLURM_JOB_ID; while :; do sleep 0.1; done' &
@@ -105,7 +105,7 @@ for (const release of liveReleases('22.05', '26.05')) {
 const RELEASE = '26.05';
 const SCRONTAB = { ScronParameters: 'enable', SchedulerParameters: 'batch_sched_delay=0,bf_interval=1' };
 
-describeLive(`scrontab jobs of ${RELEASE}`, { release: RELEASE, nodes: 2, parameters: SCRONTAB }, (live) => {
+describeReal(`scrontab jobs of ${RELEASE}`, { release: RELEASE, nodes: 2, parameters: SCRONTAB }, (live) => {
   const options = { protocol: RELEASE };
 
   /** Starts every minute; the user's only job. */

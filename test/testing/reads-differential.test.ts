@@ -196,6 +196,8 @@ describe('jobs', () => {
     expect(told).toEqual({
       ...ASKED_FOR,
       ...CORES,
+      // There backfill started them.
+      'timeLimit: "number" ≠ "INFINITE"': ALL,
       // The recorded one ran for a second or two before it was suspended.
       'preSusTime: "number" ≠ 0': ALL,
       // Of the held job.
@@ -285,7 +287,8 @@ describe('nodes and partitions', () => {
 
   test('partitions', async () => {
     const differ = listsDiffer('partitions', ({ name }) => String(name), ['busy', 'none']);
-    expect(await compare('partitions', differ)).toEqual({});
+    // The recorded ones named their nodes: these have Nodes=ALL.
+    expect(await compare('partitions', differ)).toEqual({ 'nodesets: null ≠ "text"': '24.11 26.05' });
   });
 });
 

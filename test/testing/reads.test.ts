@@ -189,6 +189,9 @@ describe.each(RELEASE_NAMES)('%s', (release) => {
       expect(await ask(as.bob, 'REQUEST_JOB_ALLOCATION_INFO', { jobId })).toBe(2002);
       expect(await ask(as.bob, 'REQUEST_JOB_INFO_SINGLE', { jobId, ...ALL })).toBe(2017);
       expect(await as.bob.probe(jobId)).toMatchObject({ exists: false, mayBeHidden: true });
+      // Which has no eye for it, where there is such a message.
+      if (isAtLeast(release, '23.11'))
+        expect(await ask(as.bob, 'REQUEST_JOB_STATE', {})).toMatchObject({ jobs: [{ jobId, state: 1 }] });
     }));
 
   it('nodes: who may ask, what they say of slurmds that are down, older or drained', () =>
@@ -385,27 +388,55 @@ describe('since 25.11 a job is found by its sluid', () => {
 });
 
 describe('a job with a step manager', () => {
-  it.each(['23.11', '24.05', '26.05'] as const)('%s', async (release) => {
-    const slurm = new EmbeddedController({ release });
-    const job = slurm.submit({ steps: [{}] });
-    job.bitflags |= 1n << 41n;
+  it.each(['24.05', '24.11', '26.05'] as const)('%s', (release) =>
+    on(
+      { release, parameters: { SlurmctldParameters: 'enable_stepmgr' } },
+      async (cluster, { alice, bob }) => {
+        const { jobId } = cluster.submit({ user: 'alice', nodes: 2, steps: [{ nodes: 2 }, {}] });
+        await cluster.waitForJob(jobId, ({ steps }) => steps.length === 3);
+        for (const client of [alice, bob]) {
+          expect(await client.probe(`${jobId}.0`)).toMatchObject({
+            exists: true,
+            steps: [{ nodes: 'n[1-2]' }],
+          });
+          expect(await client.probe(`${jobId}.7`)).toMatchObject({ exists: false });
+        }
+        expect(cluster.requests).toContainEqual(
+          expect.objectContaining({ to: 'n1', name: 'REQUEST_JOB_STEP_INFO' }),
+        );
+        expect(await ask(alice, 'REQUEST_STEP_LAYOUT', stepOf(jobId, 0))).toMatchObject({
+          slurmStepLayout: { nodeCnt: 2 },
+        });
+        await expect(alice.killJobStep(`${jobId}.7`, 'SIGUSR1')).rejects.toMatchObject({
+          errno: 'ESRCH',
+          outcome: 'not-sent',
+        });
+        expect(await alice.killJobStep(`${jobId}.0`, 'SIGUSR1')).toMatchObject({ outcome: 'accepted' });
+        await ask(alice, 'REQUEST_PING', {});
+        await expect
+          .poll(() => cluster.signals.map(({ stepId, node }) => [stepId, node]))
+          .toEqual([
+            [0, 'n1'],
+            [0, 'n2'],
+          ]);
+      },
+    ),
+  );
+
+  it('is not known to older releases, nor named while the job is suspended', async () => {
+    const old = new EmbeddedController({ release: '23.11' });
+    expect(() => old.submit({ stepManager: true })).toThrow(/stepManager/);
+    const slurm = new EmbeddedController({ release: '26.05' });
+    const job = slurm.submit({ stepManager: true, steps: [{}] });
     await slurm.scheduled();
-    const layout = await slurm.ask('REQUEST_STEP_LAYOUT', stepOf(job.jobId, 0));
-    const steps = await slurm.told(
-      'REQUEST_JOB_STEP_INFO',
-      { ...stepOf(job.jobId), ...ALL },
-      'RESPONSE_JOB_STEP_INFO',
-    );
-    if (release === '23.11') {
-      expect(layout.name).toBe('RESPONSE_STEP_LAYOUT');
-      expect(steps).toMatchObject({ stepmgrJobs: null, jobSteps: [{}, {}] });
-    } else {
-      expect(layout).toMatchObject({ name: 'RESPONSE_SLURM_REROUTE_MSG', record: { stepmgr: 'n1' } });
-      expect(steps).toMatchObject({
-        stepmgrJobs: [{ jobId: job.jobId, stepmgr: 'n1' }],
-        jobSteps: [{ name: 'batch' }],
-      });
-    }
+    const steps = () =>
+      slurm.told('REQUEST_JOB_STEP_INFO', { ...stepOf(job.jobId), ...ALL }, 'RESPONSE_JOB_STEP_INFO');
+    expect(await steps()).toMatchObject({
+      stepmgrJobs: [{ jobId: job.jobId, stepmgr: 'n1' }],
+      jobSteps: [{ name: 'batch' }],
+    });
+    slurm.life.suspend(job);
+    expect(await steps()).toMatchObject({ stepmgrJobs: null, jobSteps: [{ name: 'batch' }] });
   });
 });
 

@@ -14,7 +14,7 @@ import type { Release } from '../../protocol/release.js';
 import { isSlurmError, type Outcome, type SlurmError } from '../../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
 import { systemClock } from '../../rpc/clock.js';
-import { type ClusterFacts, factsOf, UNTOLD } from '../../rpc/cluster-facts.js';
+import { type ClusterFacts, factsOf } from '../../rpc/cluster-facts.js';
 import type { CallOptions, JobFilter, KillJobsOptions, SlurmClient } from '../../rpc/index.js';
 import { lookupFailed } from '../../rpc/job-lookup.js';
 import { isEnded } from '../../rpc/kill-request.js';
@@ -85,18 +85,47 @@ class Canceller {
 
   async run(): Promise<Cancelled> {
     const { request, slurm, call } = this.#c;
-    const { scrontab, clusterName } = await askFacts(slurm, call);
-    checkClusters(request, clusterName);
-    this.#cron = request.cron || scrontab === 'open';
     const isPlain = !request.hasFilter && !request.batch && !request.interactive && request.signal === null;
     const hasSteps = request.operands.some(({ step }) => step !== null);
+    try {
+      const facts = await askFacts(slurm, call);
+      checkClusters(request, facts?.clusterName);
+      // Where the cluster is not known, scrontab jobs are left to the library's care.
+      this.#cron = request.cron || facts?.scrontab === 'open';
+    } catch (error) {
+      if (!isSlurmError(error)) throw error;
+      if (isPlain && !hasSteps) this.#reportAll(error);
+      else this.#reportLookup(error);
+      return this.#done();
+    }
     const isAtOnce = request.ctld && !request.interactive && (await this.#mayAskForAll(hasSteps));
     if (request.adminComment !== undefined && !isAtOnce) throw noComment();
     if (isAtOnce) await this.#allAtOnce();
     else if (isPlain && !hasSteps) await this.#byName(request.operands.map(({ job }) => job.text));
     else await this.#byRecords();
+    return this.#done();
+  }
+
+  #done(): Cancelled {
     const exitCode = this.#worst === 0 ? 0 : this.#worst & 0xff || 1;
     return { signal: unixSignalName(this.#signal), protocol: this.#protocol, jobs: this.#jobs, exitCode };
+  }
+
+  /** The controller could not be asked at all: scancel, which does not look, says so of each job. */
+  #reportAll(error: SlurmError): void {
+    for (const { job } of this.#c.request.operands)
+      this.#reportFailure(job.text, `Kill job error on job id ${job.text}`, error, false);
+  }
+
+  /** The jobs could not be looked up; nothing was signalled. */
+  #reportLookup(error: SlurmError): void {
+    const { voice, request } = this.#c;
+    voice.bare(`slurm_load_jobs error: ${textOfError(error)}`);
+    for (const line of failureLines(error).slice(1)) voice.bare(line);
+    const { code, message, number = null } = error;
+    for (const { job } of request.operands)
+      this.#jobs.push({ target: job.text, outcome: 'not-sent', number, code, message });
+    this.#worst = 1;
   }
 
   get #signal(): number {
@@ -454,8 +483,8 @@ function noComment(): ScancelTrouble {
   );
 }
 
-/** As the client itself asks before it kills: a read. */
-async function askFacts(slurm: SlurmClient, call: CallOptions): Promise<ClusterFacts> {
+/** What the controller says of its cluster: a read. `null` where it does not tell. */
+async function askFacts(slurm: SlurmClient, call: CallOptions): Promise<ClusterFacts | null> {
   const reply = await slurm.request('REQUEST_BUILD_INFO', { lastUpdate: 0n }, call);
-  return reply.name === 'RESPONSE_BUILD_INFO' ? factsOf(reply.record) : UNTOLD;
+  return reply.name === 'RESPONSE_BUILD_INFO' ? factsOf(reply.record) : null;
 }

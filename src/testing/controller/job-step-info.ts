@@ -30,7 +30,9 @@ export const jobStepInfo: ControllerHandler<'REQUEST_JOB_STEP_INFO'> = (call) =>
     stepsAsked(call, job).map((step) => stepRecordOf(job, step, context)),
   );
   // Not of all jobs, so that nobody asks all nodes.
-  const managed = record.stepId.jobId === NO_VAL ? [] : seen.filter((job) => isManaged(call, job));
+  // A suspended job's is not named (observed: 24.11, 26.05).
+  const isNamed = (job: Job) => isManaged(call, job) && isJobRunning(job.state);
+  const managed = record.stepId.jobId === NO_VAL ? [] : seen.filter(isNamed);
   const stepmgrJobs = managed.map((job) => ({ jobId: job.jobId, stepmgr: batchHostOf(job) }));
   return answer('RESPONSE_JOB_STEP_INFO', {
     lastUpdate: BigInt(context.now),
@@ -60,5 +62,5 @@ function stepsAsked(call: StepCall, job: Job): Step[] {
 }
 
 function isManaged(call: StepCall, job: Job): boolean {
-  return since(call, '24.05') && hasStepManager(job) && isJobRunning(job.state);
+  return since(call, '24.05') && hasStepManager(job);
 }

@@ -45,18 +45,34 @@ export const killJobs: ControllerHandler<'REQUEST_KILL_JOBS'> = (call) => {
   if (stranger !== undefined)
     return { harm: `KILL_JOBS of uid ${uid} reaching job ${stranger.job?.jobId} of somebody else` };
   const isVerbose = (record.flags & KILL_FLAGS.KILL_JOBS_VERBOSE.bit) !== 0;
-  const jobResponses = inOrder(parts).flatMap((part): Entry[] => {
-    const code =
-      part.job === null
-        ? INVALID_JOB_ID
-        : !isJobFinished(part.job.state) && !fits(part.job)
-          ? JOB_SIGNAL_FAILED
-          : signalPart(call, part, part.job);
-    const isSilent = part.asked === null && (code === JOB_SIGNAL_FAILED || code === ALREADY_DONE);
-    return isSilent || (code === 0 && !isVerbose) ? [] : [entryOf(call, part, code)];
+  const refused = parts.flatMap((part): Entry[] => {
+    const code = refusalOf(part, fits);
+    // Of jobs that nobody asked for by their ids nothing is said.
+    return code === 0 || part.asked === null ? [] : [entryOf(call, part, code)];
   });
-  return answer('RESPONSE_KILL_JOBS', { jobResponses });
+  const meant = withoutComponents(parts.filter((part) => refusalOf(part, fits) === 0));
+  const signalled = inOrder(meant).flatMap((part): Entry[] => {
+    const code = signalPart(call, part);
+    return code === 0 && !isVerbose ? [] : [entryOf(call, part, code)];
+  });
+  return answer('RESPONSE_KILL_JOBS', { jobResponses: [...refused, ...signalled] });
 };
+
+/** Why a part is not signalled at all, or 0. */
+function refusalOf({ job }: Part, fits: (job: Job) => boolean): number {
+  if (job === null) return INVALID_JOB_ID;
+  if (isJobFinished(job.state)) return ALREADY_DONE;
+  return fits(job) ? 0 : JOB_SIGNAL_FAILED;
+}
+
+/** A component whose leader came before it is the leader's affair. */
+function withoutComponents(parts: readonly Part[]): Part[] {
+  let leader: number | null = null;
+  return parts.filter(({ job }) => {
+    if (job?.het?.offset === 0) leader = job.jobId;
+    return job === null || job.het === null || job.het.offset === 0 || job.het.jobId !== leader;
+  });
+}
 
 const FILTERS = [
   'account',
@@ -73,7 +89,8 @@ const FILTERS = [
 interface Asked {
   readonly jobId: number;
   readonly tasks: readonly number[] | null;
-  readonly text: string;
+  /** A single task, named as such and not in brackets. */
+  readonly task: number | null;
 }
 
 /** A record with what of it is meant. */
@@ -97,7 +114,11 @@ function askedOf({ own, world }: Call, text: string): Asked | number {
   } catch {
     return UNREADABLE;
   }
-  const asked = (jobId: number, tasks: readonly number[] | null = null): Asked => ({ jobId, tasks, text });
+  const asked = (jobId: number, tasks: readonly number[] | null = null): Asked => ({
+    jobId,
+    tasks,
+    task: parsed.kind === 'array-task' ? (tasks?.[0] ?? null) : null,
+  });
   switch (parsed.kind) {
     case 'whole-array':
       return UNREADABLE_TASKS;
@@ -135,11 +156,12 @@ function partsOf(world: World, asked: Asked): Part[] {
   const meta = records.find(({ array }) => array?.taskId === null);
   const waiting = tasks.filter((task) => meta?.array?.waiting.has(task));
   const own = records.filter(({ array }) => array?.taskId !== null && tasks.includes(array?.taskId ?? -1));
-  const found = own.length + waiting.length;
+  const isThere = (task: number) => waiting.includes(task) || own.some(({ array }) => array?.taskId === task);
+  const missing = tasks.filter((task) => !isThere(task));
   return [
     ...(meta !== undefined && waiting.length > 0 ? [{ asked, job: meta, waiting }] : []),
     ...own.map((one) => ({ asked, job: one, waiting: null })),
-    ...(found < tasks.length ? [{ asked, job: null, waiting: null }] : []),
+    ...(missing.length > 0 ? [{ asked: { ...asked, tasks: missing }, job: null, waiting: null }] : []),
   ];
 }
 
@@ -150,8 +172,14 @@ function inOrder(parts: readonly Part[]): Part[] {
   return [...parts].sort((a, b) => rank(a) - rank(b));
 }
 
-function signalPart(call: Call, { waiting }: Part, job: Job): number {
+function signalPart(call: Call, { job, waiting }: Part): number {
   const { signal, flags } = call.record;
+  if (job === null) return INVALID_JOB_ID;
+  if (job.het?.offset === 0) {
+    // One number for all components.
+    const codes = call.life.components(job).map((one) => signalJob(call, one, signal, flags));
+    return codes.reduce((all, one) => (one === 0 ? all : one), 0);
+  }
   if (waiting === null) return signalJob(call, job, signal, flags);
   return maySignal(call, job) ? cancelWaiting(call, job, waiting, signal) : ACCESS_DENIED;
 }
@@ -184,8 +212,8 @@ function hosts(text: string): string[] {
 function entryOf({ own }: Call, { asked, job, waiting }: Part, errorCode: number): Entry {
   const array = job?.array ?? null;
   const jobId = asked?.jobId ?? array?.jobId ?? job?.jobId ?? NO_VAL;
-  const task = asked?.tasks?.length === 1 ? (asked.tasks[0] as number) : (array?.taskId ?? NO_VAL);
-  const bits = waiting ?? (job === null ? asked?.tasks : undefined) ?? null;
+  const task = asked?.task ?? array?.taskId ?? NO_VAL;
+  const bits = waiting ?? (job === null && asked?.task === null ? asked.tasks : null);
   return {
     errorCode,
     errorMsg: errorCode === 0 ? null : errorMeaning(errorCode, own).text,

@@ -14,6 +14,6 @@ export const notify: ControllerHandler<'REQUEST_JOB_NOTIFY'> = ({ record, world,
   if (job.user.uid !== uid && !world.users.isSuper(uid)) return rc(USER_ID_MISSING);
   if (isJobFinished(job.state) || isJobSuspended(job.state)) return rc(ALREADY_DONE);
   if (isJobPending(job.state)) return rc(DISABLED);
-  life.executor.write(job, (record.message ?? '').slice(0, MAX_SHOWN));
+  life.write(job, (record.message ?? '').slice(0, MAX_SHOWN));
   return rc(0);
 };

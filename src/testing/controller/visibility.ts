@@ -21,6 +21,6 @@ export function maySeeTable(
   return !isPrivate(settings.privateData, table) || users.isOperator(uid);
 }
 
-function isPrivate(privateData: ReadonlySet<string>, what: string): boolean {
+export function isPrivate(privateData: ReadonlySet<string>, what: string): boolean {
   return privateData.has(what) || privateData.has('all');
 }

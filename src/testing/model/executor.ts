@@ -37,8 +37,8 @@ export interface Executor {
   ): readonly number[] | null;
   /** The processes that a step has now. */
   processesOf(step: Step): readonly TaskProcess[];
-  /** Writes into the output of a job, as a notification. */
-  write(job: Job, text: string): void;
+  /** Writes into the output of a step, as the slurmstepd on this node does. */
+  write(job: Job, step: Step, node: string, text: string): void;
   /** Ends all processes there are, by force, and resolves when they are gone. */
   close(): Promise<void>;
 }

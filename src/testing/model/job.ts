@@ -48,6 +48,8 @@ export interface Job {
   derivedEc: number;
   /** Seconds since 1970; 0 where it has not come to that. */
   readonly submitTime: number;
+  /** Before which it does not start; 0 for none. */
+  beginTime: number;
   eligibleTime: number;
   startTime: number;
   endTime: number;
@@ -93,6 +95,8 @@ export interface JobSpec {
   /** Minutes; `null`: no limit. */
   readonly timeLimit: number | null;
   readonly requeue: boolean;
+  /** Its steps are managed by the slurmd of its first node. */
+  readonly stepManager: boolean;
   /** Of scrontab: the line; `null` for all other jobs. */
   readonly cron: string | null;
   readonly mailUser: string | null;
@@ -126,6 +130,8 @@ export interface Step {
   readonly startTime: number;
   /** Its processes have been stopped by a suspension of the job. */
   isSuspended: boolean;
+  /** It has been said in its output that it is going to end. */
+  isEndAnnounced: boolean;
   /** `jobs: 'processes'`: what its tasks run; `null` for the batch script. */
   readonly program: StepProgram | null;
   /** Tasks that are still there, by node; a node without any is not in it. */

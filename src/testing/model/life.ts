@@ -11,6 +11,7 @@ import {
   JOB_STATE_FLAGS,
   JOB_STATES,
 } from '../../protocol/messages/job-state.js';
+import { isAtLeast } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
 import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
@@ -109,6 +110,7 @@ export class Life {
   release(job: Job): void {
     if (!isJobPending(job.state)) return;
     job.priority = PRIORITY;
+    job.beginTime = 0;
     job.eligibleTime = nowSeconds();
     this.#enqueue(job, true);
     this.world.changed();
@@ -122,14 +124,17 @@ export class Life {
   }
 
   #enqueue(job: Job, isReleased = false): void {
-    const { spec } = job;
-    const waitMs = spec.beginTime * 1000 - Date.now();
+    const waitMs = job.beginTime * 1000 - Date.now();
     if (job.priority === 0) job.reason = REASONS.WAIT_HELD_USER;
-    else if (spec.dependency !== null && !isReleased) job.reason = REASONS.WAIT_DEPENDENCY;
-    else if (waitMs > 0 && !isReleased) {
+    else if (job.spec.dependency !== null && !isReleased) job.reason = REASONS.WAIT_DEPENDENCY;
+    else if (waitMs > 0) {
       job.reason = REASONS.WAIT_TIME;
+      const { beginTime } = job;
+      const go = () => {
+        if (job.beginTime === beginTime && isJobPending(job.state)) this.#enqueue(job, isReleased);
+      };
       // What no timer can wait for is as good as never.
-      if (waitMs < 0x7fffffff) this.#after(waitMs, () => this.#enqueue(job, true));
+      if (waitMs < 0x7fffffff) this.#after(waitMs, go);
     } else {
       job.reason = REASONS.WAIT_RESOURCES;
       this.#queue.add(job);
@@ -277,6 +282,7 @@ export class Life {
       startedIn: this.world.settings.nodeRelease,
       startTime: nowSeconds(),
       isSuspended: false,
+      isEndAnnounced: false,
       program,
       left: new Map([...byNode].map(([node, own]) => [node, own.length])),
       exitCode: 0,
@@ -373,13 +379,9 @@ export class Life {
     }
     const stillThere = told.filter((node) => [...job.steps.values()].some(({ left }) => left.has(node)));
     if (stillThere.length === 0) return;
-    this.#after(this.#killWaitMs(), () => {
+    this.#after(this.world.killWaitMs, () => {
       for (const node of stillThere) this.#signalAll(job, node, SIGKILL);
     });
-  }
-
-  #killWaitMs(): number {
-    return Number(this.world.settings.parameters.KillWait ?? 30) * 1000;
   }
 
   #signalAll(job: Job, node: string, unixSignal: number): void {
@@ -415,6 +417,10 @@ export class Life {
     job.reasonText = isHeld ? 'job requeued in held state' : null;
     job.priority = isHeld ? 0 : PRIORITY;
     job.restartCnt += 1;
+    const now = nowSeconds();
+    // Until nobody takes the credential of its last run any more.
+    if (job.beginTime <= now) job.beginTime = now + this.#requeueDelay() + 1;
+    job.eligibleTime = isHeld ? 0 : job.beginTime;
     Object.assign(job, {
       nodes: [],
       startTime: 0,
@@ -425,6 +431,13 @@ export class Life {
       derivedEc: 0,
     });
     this.#enqueue(job, true);
+  }
+
+  /** Seconds. Source: `batch_requeue_fini` of 22.05.8 and 26.05.3. */
+  #requeueDelay(): number {
+    const { SchedulerParameters = '' } = this.world.settings.parameters;
+    const given = /(?:^|,)requeue_delay=(\d+)/.exec(SchedulerParameters)?.[1];
+    return given === undefined || !isAtLeast(this.world.release, '25.11') ? 120 : Number(given);
   }
 
   /** Stops all processes of a running job. */
@@ -496,6 +509,7 @@ export class Life {
   }
 
   #send(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): void {
+    if (unixSignal === SIGTERM || unixSignal === SIGKILL) this.#announceEnd(job, step, node);
     if (unixSignal === 0) return;
     const pids = this.executor.signal(job, step, node, unixSignal, whom);
     if (pids === null) return;
@@ -503,6 +517,32 @@ export class Life {
     const names = { target: stepName(step), signal: unixSignalName(unixSignal) };
     this.world.signals.push({ jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() });
     this.world.tell();
+  }
+
+  /** Puts a text into the output of a running job, as `scontrol notify` does. */
+  write(job: Job, text: string): void {
+    const step = job.steps.get(SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT);
+    if (step !== undefined) this.executor.write(job, step, step.nodes[0] ?? '', text);
+  }
+
+  /** The first node of a step says once that it is going to end. */
+  #announceEnd(job: Job, step: Step, node: string): void {
+    if (step.isEndAnnounced || node !== step.nodes[0]) return;
+    step.isEndAnnounced = true;
+    const { jobId, stepId } = step;
+    const what = stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT ? `JOB ${jobId}` : `STEP ${jobId}.${stepId}`;
+    const why =
+      job.reason === REASONS.FAIL_TIMEOUT
+        ? ' DUE TO TIME LIMIT'
+        : job.requeueFlags === null
+          ? ''
+          : ' DUE TO JOB REQUEUE';
+    this.executor.write(
+      job,
+      step,
+      node,
+      `*** ${what} ON ${node} CANCELLED AT ${timeText(new Date())}${why} ***`,
+    );
   }
 
   #after(ms: number, action: () => void): void {
@@ -535,10 +575,19 @@ export class Life {
   }
 }
 
+/** As Slurm's tools write it: local time. */
+function timeText(date: Date): string {
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 19);
+}
+
 /** A suspended step takes SIGKILL only. */
 function mayReach(step: Step, unixSignal: number): boolean {
   return !step.isSuspended || unixSignal === SIGKILL;
 }
+
+/** Among the option bits of a job. */
+export const STEPMGR_ENABLED = 1n << 41n;
 
 /** Of a job that is not held, as PriorityType=priority/basic begins with. */
 const PRIORITY = 4_294_901_000;
@@ -563,12 +612,13 @@ function newJob(
     reason: REASONS.WAIT_NO_REASON,
     reasonText: null,
     priority: like?.priority ?? (spec.hold ? 0 : PRIORITY),
-    bitflags: 0n,
+    bitflags: spec.stepManager ? STEPMGR_ENABLED : 0n,
     nodes: [],
     steps: new Map(),
     exitCode: 0,
     derivedEc: 0,
     submitTime: like?.submitTime ?? now,
+    beginTime: like?.beginTime ?? spec.beginTime,
     eligibleTime: like?.eligibleTime ?? (spec.hold ? 0 : Math.max(now, spec.beginTime)),
     startTime: 0,
     endTime: 0,

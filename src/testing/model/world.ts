@@ -87,6 +87,11 @@ export class World {
     return this.settings.parameters.ClusterName ?? 'embedded';
   }
 
+  /** KillWait: from SIGTERM to SIGKILL. */
+  get killWaitMs(): number {
+    return Number(this.settings.parameters.KillWait ?? 30) * 1000;
+  }
+
   /** To be called after a change that somebody may wait for. */
   changed(): void {
     this.lastUpdate = nowSeconds();

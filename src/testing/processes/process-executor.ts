@@ -34,9 +34,13 @@ const FRESH_AND_SHARED = constants.O_WRONLY | constants.O_CREAT | constants.O_TR
 /** Whether processes of jobs can be those of their users. */
 const isRoot = process.getuid?.() === 0;
 
+const LOOK_AGAIN_MS = 50;
+
 export interface ProcessSetup {
   /** For the scripts. */
   readonly spoolDirectory: string;
+  /** Milliseconds that processes have whose shell or task has ended. */
+  readonly leftBehindMs: number;
   /** What all processes of a job have in their environment. */
   environmentOf(job: Job): Record<string, string>;
 }
@@ -44,6 +48,8 @@ export interface ProcessSetup {
 export class ProcessExecutor implements Executor {
   readonly #setup: ProcessSetup;
   readonly #leaders = new Map<Step, Set<Leader>>();
+  /** Process groups whose leader is gone. */
+  readonly #leftBehind = new Map<number, NodeJS.Timeout>();
 
   constructor(setup: ProcessSetup) {
     this.#setup = setup;
@@ -121,8 +127,7 @@ export class ProcessExecutor implements Executor {
     const leaders = this.#leaders.get(step) ?? new Set();
     this.#leaders.set(step, leaders.add(leader));
     child.once('exit', (code, signal) => {
-      // What it left behind goes with it.
-      signalProcess(-pid, UNIX_SIGNALS.SIGKILL);
+      this.#leave(pid);
       leaders.delete(leader);
       if (leaders.size === 0) this.#leaders.delete(step);
       const status = signal === null ? (code ?? 0) << 8 : UNIX_SIGNALS[signal as keyof typeof UNIX_SIGNALS];
@@ -150,18 +155,40 @@ export class ProcessExecutor implements Executor {
     return [...(this.#leaders.get(step) ?? [])].map(({ node, task, pid }) => ({ node, task, pid }));
   }
 
-  write(job: Job, text: string): void {
+  write(job: Job, step: Step, node: string, text: string): void {
+    const line = `slurmstepd-${node}: error: ${text}\n`;
+    if (step.program !== null) {
+      step.program.output('stderr', Buffer.from(line));
+      return;
+    }
+    const { standardError, standardOutput } = job.spec;
     try {
-      appendFileSync(
-        outputPath(job, job.spec.standardOutput),
-        `slurmstepd-${job.nodes[0]}: error: ${text}\n`,
-      );
+      appendFileSync(outputPath(job, standardError ?? standardOutput), line);
     } catch {
       // As the real one: accepted, and lost.
     }
   }
 
+  /** What a shell left behind is no longer the step's; it has some time to end by itself, as with proctrack/linuxproc it has all there is. */
+  #leave(group: number): void {
+    if (!signalProcess(-group, 0)) return;
+    const until = Date.now() + this.#setup.leftBehindMs;
+    // The group's number is its own only as long as somebody is in it.
+    const timer = setInterval(() => {
+      if (signalProcess(-group, Date.now() < until ? 0 : UNIX_SIGNALS.SIGKILL) && Date.now() < until) return;
+      clearInterval(timer);
+      this.#leftBehind.delete(group);
+    }, LOOK_AGAIN_MS);
+    timer.unref();
+    this.#leftBehind.set(group, timer);
+  }
+
   async close(): Promise<void> {
+    for (const [group, timer] of this.#leftBehind) {
+      clearInterval(timer);
+      signalProcess(-group, UNIX_SIGNALS.SIGKILL);
+    }
+    this.#leftBehind.clear();
     const leaders = [...this.#leaders.values()].flatMap((some) => [...some]);
     await Promise.all(
       leaders.map(({ child, pid }) => {

@@ -1,5 +1,5 @@
 /** The `srun` that jobs of an embedded cluster find in their PATH: a few lines of JavaScript, which leave the work to the cluster's step server. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Signals that srun passes on to its tasks; of those it does not get, it dies. */
@@ -16,7 +16,7 @@ const PASSED_ON = [
 ];
 
 const PROGRAM = `
-import { connect } from 'node:net';
+const { connect } = require('node:net');
 const { SLURMWIRE_STEPS: path, ...environment } = process.env;
 if (path === undefined) throw new Error('srun: not inside a job of the cluster');
 const server = connect(path);
@@ -48,11 +48,20 @@ server.on('close', () => process.exit());
 /** Writes `srun` into a directory. */
 export async function installSrun(binDirectory: string): Promise<void> {
   await mkdir(binDirectory, { recursive: true });
-  await writeFile(join(binDirectory, 'srun.mjs'), PROGRAM);
+  // Whatever the cluster's directory is part of.
+  await writeFile(join(binDirectory, 'package.json'), '{ "type": "commonjs" }\n');
   const srun = join(binDirectory, 'srun');
-  const quoted = [process.execPath, join(binDirectory, 'srun.mjs')].map(
-    (path) => `'${path.replaceAll("'", "'\\''")}'`,
-  );
-  await writeFile(srun, `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`);
+  await writeFile(srun, `${await firstLines(binDirectory)}${PROGRAM}`);
   await chmod(srun, 0o755);
+}
+
+/** What the kernel takes for the name of an interpreter. */
+const INTERPRETER = /^\/[\x21-\x7e]{1,120}$/;
+
+async function firstLines(binDirectory: string): Promise<string> {
+  if (INTERPRETER.test(process.execPath)) return `#!${process.execPath}\n`;
+  const node = join(binDirectory, 'node');
+  await symlink(process.execPath, node);
+  // Not by a shell: it would drop what has no name of a variable, such as bash's exported functions.
+  return INTERPRETER.test(node) ? `#!${node}\n` : '#!/usr/bin/env node\n';
 }

@@ -46,8 +46,8 @@ export type LiveCluster = Pick<
   readonly nodes: readonly { readonly name: string; readonly port: number; readonly dynamic?: boolean }[];
 };
 
-/** As the lab sets its clusters up. */
-const PARAMETERS = { ClusterName: 'lab', KillWait: '3', SlurmctldTimeout: '4' };
+/** As the lab sets its clusters up, but for the wait from SIGTERM to SIGKILL of a job, which is waited out often. */
+const PARAMETERS = { ClusterName: 'lab', KillWait: '1', SlurmctldTimeout: '4' };
 
 /** Slurm's own programs, which run as they are; their like for jobs are taken over. */
 const PROGRAMS = new Set(['sacct', 'scancel', 'scontrol', 'sinfo', 'squeue', 'sstat']);

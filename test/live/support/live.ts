@@ -8,7 +8,7 @@ import { type LabCluster, releaseNames, type UpOptions, up } from '../../../lab/
 import type { Release } from '../../../src/index.js';
 import { Actor } from './actor.js';
 import { EmbeddedLab, type LiveCluster } from './embedded-lab.js';
-import { ONLY_REAL_OPTIONS } from './only-real.js';
+import { ONLY_REAL_OPTIONS, ONLY_REAL_TESTS } from './only-real.js';
 
 /** The suite runs on real clusters, or on embedded ones with SLURMWIRE_LIVE_ON=embedded: see `only-real.ts`. */
 const isEmbedded = process.env.SLURMWIRE_LIVE_ON === 'embedded';
@@ -44,9 +44,11 @@ export function describeLive(name: string, options: UpOptions, tests: (live: () 
   else describe.skip(`${name}: ${reason}`, () => tests(notUp));
 }
 
-/** The same for tests that need what only a real cluster has: see `only-real.ts`. */
+/** The same for tests that need what only a real cluster has: `only-real.ts` says why. */
 export function describeReal(name: string, options: UpOptions, tests: (live: () => RealLive) => void): void {
-  describeOn(up, name, options, tests);
+  const reason = Object.entries(ONLY_REAL_TESTS).find(([beginning]) => name.startsWith(beginning))?.[1];
+  if (isEmbedded) describe.skip(`${name}: ${reason}`, () => tests(notUp));
+  else describeOn(up, name, options, tests);
 }
 
 function notUp(): never {

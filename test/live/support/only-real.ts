@@ -22,6 +22,11 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
   'tls.test.ts': 'the embedded daemons speak plain TCP',
 };
 
+/** Parts of files that run on both, by the beginning of their names. */
+export const ONLY_REAL_TESTS: Readonly<Record<string, string>> = {
+  'scrontab jobs': 'the embedded cluster has jobs of scrontab, and no scrontab (REQUEST_CRONTAB)',
+};
+
 /** Options of a cluster, for files where only some tests ask for one. */
 export const ONLY_REAL_OPTIONS: Readonly<Partial<Record<keyof UpOptions, string>>> = {
   authSlurm: 'the embedded cluster has no auth/slurm',

@@ -107,6 +107,7 @@ const OPTIONS: readonly ScancelCase[] = [
     user: 'root',
     after: ONE,
     differs: {
+      after: STAYS,
       on: ['22.05'],
       why: 'scancel 22.05 does not know the option; we say that it takes a controller of 25.11. Both exit 1',
     },

@@ -190,13 +190,13 @@ function timeLimitOf({ spec: { timeLimit } }: Job): number {
 const YEAR_MINUTES = 365 * 24 * 60;
 
 function timesOf(job: Job, { now }: RecordContext): { startTime: number; endTime: number } {
-  const { startTime, endTime, spec, state } = job;
+  const { startTime, endTime, beginTime, state } = job;
   const limit = timeLimitOf(job);
   if (isJobRunning(state) || isJobSuspended(state))
     return { startTime, endTime: endTime || startTime + 60 * Math.min(limit, YEAR_MINUTES) };
   // The product is a 32-bit one upstream, also of no limit.
-  if (isJobPending(state) && startTime === 0 && spec.beginTime > now)
-    return { startTime: spec.beginTime, endTime: spec.beginTime + ((limit * 60) >>> 0) };
+  if (isJobPending(state) && startTime === 0 && beginTime > now)
+    return { startTime: beginTime, endTime: beginTime + ((limit * 60) >>> 0) };
   return { startTime, endTime };
 }
 
