@@ -237,7 +237,8 @@ export class WireServer {
         ? this.#refuseLength(message)
         : await this.#answerTo(message, signal, socket);
     if (answer === null || signal.aborted) return void socket.destroy();
-    // Daemons test their socket before they answer: a half-closed one is "peer gone".
+    // Daemons test their socket before they answer: a half-closed one is "peer gone". What has arrived is known after two turns.
+    for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
     if (socket.readableEnded || socket.destroyed) return void socket.destroy();
     socket.write(answer);
     // Who does not take the answer has as long as a daemon gives it.
