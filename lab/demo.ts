@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: a recorded kill played back with no Slurm installed, then, where the lab can run, a real one. Explains what it does.
+ * `npm run demo:slurm`: a recorded kill played back with no Slurm installed, then, where the lab can run, a real one. Explains what it does.
  */
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeFixture, type Provenance, startRecordingProxy, writeFixture } from '../src/replay/index.js';
+import { decodeFixture, type Provenance, startRecordingProxies, writeFixture } from '../src/replay/index.js';
 import type { LabCluster } from './lab-cluster.js';
 import type { LibslurmPeer } from './libslurm-peer.js';
 import type { LabUser } from './record.js';
@@ -86,28 +86,16 @@ export class Recording {
   ): Promise<void> {
     const { users, controller, nodes, workDirectory, slurmConf } = this.#cluster;
     const daemons = [
-      { daemon: 'slurmctld', label: 'slurmctld', port: controller.port, serverUid: users.slurm.uid },
-      ...nodes.map(({ port }, index) => ({
-        daemon: 'slurmd' as const,
-        label: `slurmd-${index + 1}`,
-        port,
-        serverUid: users.root.uid,
-      })),
-    ] as const;
-    const proxies = await Promise.all(
-      daemons.map(async ({ daemon, label, port, serverUid }) => {
-        const proxy = await startRecordingProxy({
-          target: { host: controller.host, port },
-          provenance: this.#provenance(daemon, client, note),
-          clientUid: users[user].uid,
-          serverUid,
-          label,
-        });
-        return { ...proxy, port };
-      }),
-    );
+      { label: 'slurmctld', port: controller.port, serverUid: users.slurm.uid },
+      ...nodes.map(({ port }, index) => ({ label: `slurmd-${index + 1}`, port, serverUid: users.root.uid })),
+    ];
+    const proxies = await startRecordingProxies({
+      provenance: this.#provenance('slurmctld', client, note),
+      clientUid: users[user].uid,
+      targets: daemons.map(({ port, ...daemon }) => ({ ...daemon, target: { host: controller.host, port } })),
+    });
     try {
-      const ports = new Map(proxies.map(({ port, endpoint }) => [String(port), endpoint.port]));
+      const ports = new Map(daemons.map(({ port }, i) => [String(port), proxies.endpoints[i]?.port]));
       const own = (await readFile(slurmConf, 'utf8')).replace(
         /Port=(\d+)/g,
         (whole, port: string) => `Port=${ports.get(port) ?? whole}`,
@@ -116,14 +104,13 @@ export class Recording {
       const more = Object.entries(parameters).map(([key, value]) => `${key}=${value}\n`);
       await writeFile(path, more.join('') + own, { mode: 0o644 });
       const said = await run(user, { SLURM_CONF: path });
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-      // slurmctld first: whoever goes to the nodes has asked it before.
-      const [first, ...rest] = proxies.map((proxy) => proxy.fixture());
-      if (first === undefined) throw new TypeError('a cluster without a slurmctld');
-      const connections = [first, ...rest].flatMap((fixture) => fixture.connections);
-      await this.#write(name, { ...first, connections }, said);
+      await proxies.close();
+      const fixture = proxies.fixture();
+      // Roles one after the other: which node of a fan-out comes first is chance, and would make each recording another.
+      const connections = [...fixture.connections].sort((a, b) => a.endpoint.localeCompare(b.endpoint));
+      await this.#write(name, { ...fixture, connections }, said);
     } finally {
-      await Promise.all(proxies.map((proxy) => proxy.close()));
+      await proxies.close();
     }
   }
 

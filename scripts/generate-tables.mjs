@@ -1,9 +1,9 @@
 /**
- * Writes what follows from fixtures/tables/*.tsv: the tables of src/protocol/generated, and docs/errors.md.
+ * Writes what follows from fixtures/tables/*.tsv: the tables of src/protocol/generated.
  * With --check it writes nothing and fails when a checked-in file is not what it would write.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
+import { settle } from './outputs.mjs';
 
 const root = new URL('../', import.meta.url);
 const ERRORS = 'fixtures/tables/errors.tsv';
@@ -28,24 +28,9 @@ const outputs = [
     text: numberedRows(MESSAGE_TYPES, messageTypes, 'MESSAGE_TYPE_ROWS', "Slurm's message types"),
   },
   { source: MEANINGS, target: 'src/protocol/generated/error-meanings.ts', text: meaningRows() },
-  { source: MEANINGS, target: 'docs/errors.md', text: errorsPage() },
 ];
 
-const check = process.argv.includes('--check');
-let stale = 0;
-for (const { source, target, text } of outputs) {
-  const path = new URL(target, root);
-  if (check) {
-    const current = await readFile(path, 'utf8').catch(() => '');
-    if (current === text) continue;
-    stale++;
-    console.error(`${target} is not what ${source} gives: run "npm run generate" and commit the result`);
-  } else {
-    await mkdir(fileURLToPath(new URL('./', path)), { recursive: true });
-    await writeFile(path, text);
-  }
-}
-process.exitCode = stale > 0 ? 1 : 0;
+await settle(outputs, 'npm run generate');
 
 /**
  * @param {string} source
@@ -112,48 +97,4 @@ function meaningRows() {
     '};',
     '',
   ].join('\n');
-}
-
-function errorsPage() {
-  const meaningOf = new Map(meanings.map(([name, ...meaning]) => [name, meaning]));
-  const rows = errors.map(([number, name, first, last]) => {
-    const [errorClass, errno, retryable, sentence = ''] = meaningOf.get(name) ?? [];
-    const releases = last ? (last === first ? first : `${first} to ${last}`) : `${first} on`;
-    const text = sentence.replace(/[_*|]/g, '\\$&');
-    return `| ${number} | \`${name}\` | ${releases} | ${errorClass?.replace(/^Slurm|Error$/g, '')} | ${errno} | ${retryable === 'yes' ? 'yes' : ''} | ${text} |`;
-  });
-  return `# What Slurm's error numbers mean
-
-Generated from \`${MEANINGS}\` and \`${ERRORS}\` by \`npm run generate\`; do not edit. The sentences are ours.
-
-When a daemon answers with one of these numbers, the error has it as \`number\`, and \`code\`, \`errno\`, the class and the sentence from
-this table. Numbers are reused between releases, names are not: match on \`code\`. \`class\` \`Server\` stands for \`SlurmServerError\`, and so on.
-\`retryable\` says whether the same request may succeed later with nothing changed; an error whose outcome is \`unknown\` is retryable only if a
-second request could do no harm, whatever this table says.
-
-Numbers below 1000 are errnos of the daemon's system (Linux) and go by that name: \`EINVAL\` is what a daemon answers to a message that it
-does not serve. A number that is not in the table is \`SLURM_ERROR_\` and the number, \`EIO\`. Codes that begin with \`SLURMWIRE_\` are this library's
-own: [error-codes.ts](../src/protocol/error-codes.ts).
-
-## The eight of slurm\\_kill\\_job(3)
-
-| code | when \`killJob\` ends with it | outcome |
-|---|---|---|
-| \`SLURM_PROTOCOL_VERSION_ERROR\` | the controller does not speak the protocol chosen: told at the first contact, by its answer (24.11) or by HTTP (26.05); older ones close the connection | \`not-sent\` |
-| \`ESLURM_DEFAULT_PARTITION_NOT_SET\` | the manual page has it; no release since 20.11 answers a kill with it | \`unknown\` |
-| \`ESLURM_INVALID_JOB_ID\` | there is no such job | \`refused\` |
-| \`ESLURM_JOB_SCRIPT_MISSING\` | \`batch\` for a job without a batch script | \`refused\` |
-| \`ESLURM_ALREADY_DONE\` | the job has ended | \`refused\` |
-| \`ESLURM_ACCESS_DENIED\` | it is somebody else's job | \`refused\` |
-| \`ESLURM_INTERCONNECT_FAILURE\` | the manual page has it; no release since 20.11 answers a kill with it | \`unknown\` |
-| \`SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT\` | the deadline of the call passed | \`unknown\`; \`not-sent\` if it passed before the request was sent |
-
-\`refused\` becomes \`unknown\` where one number may stand for several jobs: arrays, heterogeneous jobs.
-
-## All
-
-| number | code | releases | class | errno | retryable | meaning |
-|---|---|---|---|---|---|---|
-${rows.join('\n')}
-`;
 }

@@ -10,7 +10,9 @@ const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((name) => ({ name, text: readFileSync(new URL(name, root), 'utf8') }));
 
 test('the list of own codes is what the sources use', () => {
-  const used = new Set(sources.flatMap(({ text }) => text.match(/\bSLURMWIRE_[A-Z_]+\b/g) ?? []));
+  const used = new Set(
+    sources.flatMap(({ text }) => [...text.matchAll(/'(SLURMWIRE_[A-Z_]+)'/g)].map(([, code = '']) => code)),
+  );
   expect([...used].sort()).toEqual(Object.keys(OWN_ERROR_CODES).sort());
 });
 

@@ -42,7 +42,7 @@ export function mungeSocket(options: MungeSocketOptions = {}): MungeAuthenticato
 }
 
 /** What libmunge is usually built with; `/var/run`, its older form, is the same place. */
-const DEFAULT_SOCKET =
+export const DEFAULT_SOCKET =
   process.platform === 'linux' ? '/run/munge/munge.socket.2' : '/var/run/munge/munge.socket.2';
 
 /** munged works on two requests at a time by default; the others would only wait in its backlog instead of here. */

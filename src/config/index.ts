@@ -18,9 +18,11 @@ export { BAD_HOSTLIST, MAX_NAME_LENGTH } from './hostlist-name.js';
 export { uniqueSorted } from './hostlist-order.js';
 export {
   type LoadSlurmConfigOptions,
+  loadSlurmConf,
   loadSlurmConfig,
   type ReadSlurmConfigOptions,
   readSlurmConfig,
+  slurmConfigOf,
 } from './load-slurm-config.js';
 export {
   type ConfNode,

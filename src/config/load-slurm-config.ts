@@ -20,6 +20,15 @@ export interface LoadSlurmConfigOptions extends FindSlurmConfOptions, InterpretS
  * SlurmUsageError for an option that cannot be meant. Rejects with `signal.reason` when the signal fires.
  */
 export async function loadSlurmConfig(options: LoadSlurmConfigOptions = {}): Promise<SlurmConfig> {
+  return slurmConfigOf(await loadSlurmConf(options), options);
+}
+
+/**
+ * Finds the slurm.conf in use and reads it with its includes, as lines: for who writes another one from it.
+ *
+ * @throws as {@link loadSlurmConfig}, values of parameters apart.
+ */
+export async function loadSlurmConf(options: FindSlurmConfOptions = {}): Promise<SlurmConf> {
   const { signal } = options;
   const file = await findSlurmConf(options);
   const text = await readTextFile(file, { what: 'slurm.conf', signal });
@@ -30,7 +39,7 @@ export async function loadSlurmConfig(options: LoadSlurmConfigOptions = {}): Pro
       missingHint: 'Relative names start at the directory of the main slurm.conf.',
       signal,
     });
-  return readSlurmConfig(text, { ...options, file, readInclude });
+  return parseSlurmConf(text, { file, readInclude, signal });
 }
 
 /** Options of {@link readSlurmConfig}. */
@@ -45,7 +54,18 @@ export async function readSlurmConfig(
   text: string,
   options: ReadSlurmConfigOptions = {},
 ): Promise<SlurmConfig> {
-  const conf = await parseSlurmConf(text, options);
+  return slurmConfigOf(await parseSlurmConf(text, options), options);
+}
+
+/**
+ * What a slurm.conf means.
+ *
+ * @throws as {@link loadSlurmConfig}.
+ */
+export async function slurmConfigOf(
+  conf: SlurmConf,
+  options: InterpretSlurmConfOptions = {},
+): Promise<SlurmConfig> {
   return { ...(await interpretSlurmConf(conf, options)), ...nodesOf(conf) };
 }
 

@@ -10,8 +10,11 @@ import { CodecFault, within } from './codec-fault.js';
 import { showValue } from './slurm-error.js';
 import { WireType } from './wire-type.js';
 
+/** Address family of no address. */
 export const AF_UNSPEC = 0;
+/** Address family of IPv4. */
 export const AF_INET = 2;
+/** Address family of IPv6, with Linux's number. */
 export const AF_INET6 = 10;
 
 /** An IPv4 or IPv6 socket address, or just a family (0 for none), for which nothing more is on the wire. */
@@ -99,7 +102,8 @@ function parseIPv6(text: string): Uint8Array {
 }
 
 /** As RFC 5952 wants it: lower case, the longest run of two or more zero groups shortened. */
-function formatIPv6(bytes: Uint8Array): string {
+/** 16 bytes as RFC 5952 writes them. */
+export function formatIPv6(bytes: Uint8Array): string {
   const groups = Array.from(
     { length: 8 },
     (_, i) => ((bytes[2 * i] as number) << 8) | (bytes[2 * i + 1] as number),

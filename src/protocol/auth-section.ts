@@ -11,6 +11,7 @@ import { RELEASE_NAMES } from './release.js';
 import { showValue } from './slurm-error.js';
 import { struct, text, u32, type WireType } from './wire-type.js';
 
+/** What stands between header and body of a message: how its sender proves who it is. Holds a credential or a token: do not log it. */
 export type AuthSection =
   | {
       readonly plugin: 'auth/none';

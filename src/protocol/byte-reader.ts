@@ -1,7 +1,7 @@
 import { decodeText } from './byte-text.js';
 import { CodecFault } from './codec-fault.js';
 
-/** A named stretch of a message, as {@link ByteReader} notes it when asked to. */
+/** A named stretch of a message, as a decoder notes it when asked to. */
 export interface Span {
   readonly path: string;
   readonly start: number;

@@ -10,6 +10,10 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_BAD_STEP_ID: 'Not a step id, or one the verb cannot address.',
   SLURMWIRE_BAD_SIGNAL: 'Not a Unix signal from 1 to 64.',
   SLURMWIRE_BAD_OPTION: 'An option has a value it cannot have.',
+  SLURMWIRE_BAD_FILE: 'A file named on the command line that cannot be read, written or used.',
+  SLURMWIRE_BAD_HEX: 'Text given to decode that is no hex dump.',
+  SLURMWIRE_CANNOT_LISTEN: 'A proxy or a player could not listen on the address that it needs.',
+  SLURMWIRE_CANNOT_START: 'A command that was to be recorded or served could not be started.',
   SLURMWIRE_BAD_ENDPOINT: "Not 'host', 'host:port' or '[address]:port'.",
   SLURMWIRE_BAD_HOSTLIST: 'Not a hostlist expression, or a name that cannot stand in one.',
   SLURMWIRE_BAD_CONF: 'The conf option is neither a path nor a configuration.',
@@ -71,4 +75,5 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_REPLAY_MISMATCH: 'A replayed conversation went another way than the recorded one.',
 } as const;
 
+/** A `code` of this library's own. */
 export type OwnErrorCode = keyof typeof OWN_ERROR_CODES;

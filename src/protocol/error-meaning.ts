@@ -21,6 +21,7 @@ export type AnsweredErrorClass =
   | 'SlurmProtocolVersionError'
   | 'SlurmProtocolError';
 
+/** What a Slurm error number means, for programs and for people. */
 export interface ErrorMeaning {
   /** Upstream's name, or `SLURM_ERROR_<number>` for a number newer than the table. */
   readonly code: string;

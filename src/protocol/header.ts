@@ -41,7 +41,7 @@ export const HEADER_FLAGS = {
 const hasForward = (own: Record<string, unknown>) => (own.cnt as number) > 0;
 
 const forward = struct({
-  /** Number of distinct hosts in `nodelist`. A wrong count crashes or hangs a forwarding slurmd. */
+  /** Number of distinct hosts in `nodelist`, exactly: `rpc/guard.ts` refuses anything else. */
   cnt: u16,
   nodelist: text.when(hasForward).else(null),
   /** Milliseconds. */
@@ -52,7 +52,7 @@ const forward = struct({
     .since('23.11')
     .when((own, outer) => hasForward(own) && ((outer.flags as number) & HEADER_FLAGS.SLURM_PACK_ADDRS) !== 0)
     .else(null),
-  /** At least 1 where the release has it: 26.05 and 26.11 divide by it. */
+  /** At least 1 where the release has it; `rpc/guard.ts` refuses anything else. */
   treeDepth: u16.since('24.11').when(hasForward).else(0),
 });
 
@@ -98,6 +98,9 @@ export const header = struct({
   origAddr: address.else(NO_ADDRESS),
 });
 
+/** A decoded header. */
 export type Header = Decoded<typeof header>;
+/** A header to encode: fields with a stated default may be left out. */
 export type HeaderInput = Encodable<typeof header>;
+/** The answer of a node below the one that answered, or why there is none. */
 export type ReturnItem = Decoded<typeof returnItem>;

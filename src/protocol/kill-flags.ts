@@ -40,6 +40,7 @@ export const KILL_FLAGS = {
   KILL_FAIL_JOB: { bit: 0x2000, first: '25.05', last: null, internal: false },
 } as const satisfies Readonly<Record<string, KillFlag>>;
 
+/** Upstream's name of a KILL flag. */
 export type KillFlagName = keyof typeof KILL_FLAGS;
 
 /** True when the release has the flag. */

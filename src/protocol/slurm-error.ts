@@ -41,6 +41,7 @@ export interface SlurmErrorDetails {
   readonly code: string;
   /** POSIX name of the nearest errno: `ESRCH`, `EPERM`, `EINVAL`, `ETIMEDOUT` … */
   readonly errno: string;
+  /** What is known about the request. */
   readonly outcome: Outcome;
   /** True when the same call may succeed later with nothing changed, and repeating it can do no harm. */
   readonly retryable?: boolean | undefined;
@@ -52,6 +53,7 @@ export interface SlurmErrorDetails {
   readonly rpc?: string | undefined;
   /** Release whose protocol was spoken, for example `22.05`. */
   readonly protocol?: string | undefined;
+  /** Where in the call it went wrong. */
   readonly phase?: Phase | undefined;
   /** What to do about it, as a sentence. Part of `message` too. */
   readonly hint?: string | undefined;
@@ -61,6 +63,7 @@ export interface SlurmErrorDetails {
   readonly serverMessage?: string | null | undefined;
   /** Where the server answered for each part of an array: all parts, those that were accepted too. Then `code` is the first refusal's. */
   readonly parts?: readonly JobPart[] | undefined;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 
@@ -69,18 +72,31 @@ const BRAND = Symbol.for('slurmwire.SlurmError');
 /** Base of all errors this library throws or rejects with. */
 export class SlurmError extends Error {
   override readonly name: string = 'SlurmError';
+  /** Stable name that programs match on: docs/errors.md has all. */
   readonly code: string;
+  /** POSIX name of the nearest errno. */
   readonly errno: string;
+  /** What is known about the request. */
   readonly outcome: Outcome;
+  /** True when the same call may succeed later with nothing changed, and repeating it can do no harm. */
   readonly retryable: boolean;
+  /** Slurm's or MUNGE's error number, where there is one. */
   readonly number: number | undefined;
+  /** `host:port` or path of the peer, where there was one. */
   readonly peer: string | undefined;
+  /** Upstream's name of the message it is about. */
   readonly rpc: string | undefined;
+  /** Release whose protocol was spoken. */
   readonly protocol: string | undefined;
+  /** Where in the call it went wrong. */
   readonly phase: Phase | undefined;
+  /** What to do about it, as a sentence; part of `message` too. */
   readonly hint: string | undefined;
+  /** What each node of a fan-out said. */
   readonly nodes: readonly NodeResult[] | undefined;
+  /** Text the server sent with the number; `null` where it sent none. */
   readonly serverMessage: string | null | undefined;
+  /** Where the server answered for each part of an array: all parts. */
   readonly parts: readonly JobPart[] | undefined;
   /** @internal The message without the prefix and the hint that the constructors add: what {@link restate} starts from. */
   readonly summary: string;
@@ -121,7 +137,7 @@ export function isSlurmError(value: unknown): value is SlurmError {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** The same kind of error with other words or another place in a call; what is not named stays. */
+/** An error of the same class with other words or another place in a call; what is not named stays as it was. */
 export function restate<E extends SlurmError>(
   error: E,
   summary: string,
@@ -148,6 +164,7 @@ export class SlurmUsageError extends SlurmError {
   }
 }
 
+/** What a {@link SlurmUsageError} is made from. */
 export interface UsageDetails {
   readonly code: string;
   readonly errno?: string;
@@ -176,6 +193,7 @@ export class SlurmConfigError extends SlurmError {
   }
 }
 
+/** What a {@link SlurmConfigError} is made from. */
 export interface ConfigDetails {
   readonly code: string;
   readonly errno?: string;

@@ -15,6 +15,7 @@ export const stepId = struct({
   stepHetComp: u32,
 });
 
+/** A step as it is named on the wire, or with step NO_VAL a job. */
 export type StepId = Decoded<typeof stepId>;
 
 /** Step numbers with a meaning of their own. */

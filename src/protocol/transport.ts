@@ -14,6 +14,8 @@ export interface Endpoint {
 /** Opens connections. */
 export interface Transport {
   /**
+   * Opens a connection.
+   *
    * @throws the system's error (`ECONNREFUSED` …) as it is: the exchange gives it its place in the call. Rejects with
    * `context.signal.reason` when the context ends first, and then leaves nothing open.
    */

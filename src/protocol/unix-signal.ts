@@ -48,6 +48,7 @@ export const UNIX_SIGNALS = {
 export const SIGRTMIN = 34;
 export const SIGRTMAX = 64;
 
+/** Name of a signal with its `SIG`. */
 export type UnixSignalName = keyof typeof UNIX_SIGNALS;
 type Bare<S extends string> = S extends `SIG${infer Rest}` ? Rest : never;
 

@@ -127,7 +127,7 @@ export class WireType<Out, In = Out> {
     });
   }
 
-  /** {@link else} with null, for a type that has no null of its own. */
+  /** Null stands for "not there": {@link else} for a type that has no null of its own. */
   elseNull(): WireType<Out | null, In | null | undefined> {
     return (this as WireType<Out | null, In | null>).else(null);
   }

@@ -54,7 +54,9 @@ export interface Fixture {
   readonly connections: readonly RedactedConnection[];
 }
 
+/** What a fixture file says it is. */
 export const FIXTURE_FORMAT = 'slurmwire-conversation';
+/** Version of the fixture format. */
 export const FIXTURE_VERSION = 1;
 /** Largest fixture file, in bytes. */
 export const MAX_FIXTURE_BYTES = 64 * 1024 * 1024;

@@ -33,7 +33,11 @@ export interface Player {
   readonly transport: Transport;
   /** Makes and checks the recorded credentials. */
   readonly auth: Authenticator;
-  /** @throws ReplayMismatchError the first mismatch there was, or that connections or request bytes of the recording were not used. */
+  /**
+   * Says that all is done: the whole recording has to have been played.
+   *
+   * @throws ReplayMismatchError the first mismatch there was, or that connections or request bytes of the recording were not used.
+   */
   finish(): void;
 }
 

@@ -55,7 +55,7 @@ export class Recorder {
   }
 
   /**
-   * The same transport, recorded. Connects, reads and writes reject as the inner ones do. An attempt to connect that the caller's
+   * Wraps a transport, so that what goes through it is recorded. Connects, reads and writes reject as the inner ones do. An attempt to connect that the caller's
    * signal ended is not recorded.
    */
   transport(inner: Transport): Transport {
@@ -75,7 +75,7 @@ export class Recorder {
     };
   }
 
-  /** The same authenticator; the recorder remembers who made which credential and for what, and so can write it beside the redaction. */
+  /** Wraps an authenticator: the recorder remembers who made which credential and for what, and so can write it beside the redaction. */
   auth(inner: Authenticator): Authenticator {
     const { name, reach, since } = inner;
     return {
@@ -102,7 +102,7 @@ export class Recorder {
 
   /** What was recorded so far, redacted. May be called at any time and again. */
   fixture(): Fixture {
-    return this.#log.fixture({ known: (text) => this.#facts.get(text), clientUid: this.#own.uid });
+    return this.#log.fixture(() => ({ known: (text) => this.#facts.get(text), clientUid: this.#own.uid }));
   }
 
   #remember(section: AuthSection, facts: CredentialFacts): void {
@@ -176,17 +176,42 @@ export class ConversationLog {
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #connections: ConnectionRecord[] = [];
+  /** Bytes that may still be kept. */
+  #room: number;
+  /** Connections that were given up because they did not fit any more. */
+  leftOut = 0;
 
-  constructor(provenance: Provenance, now: () => number = () => performance.now()) {
+  /** @param maxBytes kept of all connections together; a connection that goes beyond is left out whole. */
+  constructor(
+    provenance: Provenance,
+    now: () => number = () => performance.now(),
+    maxBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.#provenance = checkProvenance(provenance);
     this.#now = now;
     this.#startedAt = now();
+    this.#room = maxBytes;
   }
 
   open(label: string): ConnectionRecord {
-    const record = new ConnectionRecord(label, () => Math.max(0, Math.round(this.#now() - this.#startedAt)));
+    const record = new ConnectionRecord(
+      label,
+      () => Math.max(0, Math.round(this.#now() - this.#startedAt)),
+      (bytes) => this.#take(record, bytes),
+    );
     this.#connections.push(record);
     return record;
+  }
+
+  #take(record: ConnectionRecord, bytes: number): boolean {
+    if (bytes <= this.#room) {
+      this.#room -= bytes;
+      return true;
+    }
+    this.#room += record.drop();
+    this.forget(record);
+    this.leftOut++;
+    return false;
   }
 
   forget(record: ConnectionRecord): void {
@@ -194,31 +219,36 @@ export class ConversationLog {
     if (index >= 0) this.#connections.splice(index, 1);
   }
 
-  fixture(options: RedactOptions): Fixture {
+  /** @param optionsFor a connection, by its label. */
+  fixture(optionsFor: (label: string) => RedactOptions): Fixture {
     return {
       format: FIXTURE_FORMAT,
       version: FIXTURE_VERSION,
       provenance: this.#provenance,
-      connections: this.#connections.map((record) => record.redacted(options)),
+      connections: this.#connections.map((record) => record.redacted(optionsFor(record.label))),
     };
   }
 }
 
 /** The events of one connection, as they come. */
 export class ConnectionRecord {
-  readonly #label: string;
+  readonly label: string;
   readonly #clock: () => number;
-  readonly #events: ConversationEvent[] = [];
+  /** Whether there is room for so many bytes more. */
+  readonly #mayKeep: (bytes: number) => boolean;
+  #events: ConversationEvent[] = [];
   /** Directions that have ended: nothing can follow in them. */
   readonly #over = new Set<Direction>();
 
-  constructor(label: string, clock: () => number) {
-    this.#label = label;
+  constructor(label: string, clock: () => number, mayKeep: (bytes: number) => boolean) {
+    this.label = label;
     this.#clock = clock;
+    this.#mayKeep = mayKeep;
   }
 
   add(direction: Direction, kind: EventKind, bytes?: Uint8Array, code?: string): void {
     if (this.#over.has(direction) || (kind === 'data' && (bytes?.length ?? 0) === 0)) return;
+    if (bytes !== undefined && !this.#mayKeep(bytes.length)) return;
     if (kind !== 'data') this.#over.add(direction);
     const usual = code === undefined || code === (kind === 'refused' ? 'ECONNREFUSED' : 'ECONNRESET');
     this.#events.push({
@@ -235,7 +265,15 @@ export class ConnectionRecord {
     this.#over.add('>').add('<');
   }
 
+  /** Forgets what was recorded, and records nothing more. Returns how many bytes that were. */
+  drop(): number {
+    const held = this.#events.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+    this.#events = [];
+    this.stop();
+    return held;
+  }
+
   redacted(options: RedactOptions) {
-    return redactConnection({ endpoint: this.#label, events: this.#events }, options);
+    return redactConnection({ endpoint: this.label, events: this.#events }, options);
   }
 }

@@ -2,82 +2,148 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Endpoint } from '../protocol/transport.js';
 import type { Direction } from './conversation.js';
-import type { Fixture, Provenance } from './fixture.js';
+import { asLabel, type Fixture, MAX_FIXTURE_BYTES, type Provenance } from './fixture.js';
 import { type ConnectionRecord, ConversationLog } from './recorder.js';
 
-/** Options of {@link startRecordingProxy}. */
-export interface RecordingProxyOptions {
+/** A daemon to record, and where its proxy listens. */
+export interface RecordedTarget {
   /** The daemon that is spoken to. */
   readonly target: Endpoint;
-  readonly provenance: Provenance;
-  /** Uid of the clients, as far as it is known: the proxy cannot look into a credential. Default: not known. */
-  readonly clientUid?: number | undefined;
+  /** The role it is recorded as: `slurmctld`, `slurmd-2`. Default: the provenance's daemon. Never a host name. */
+  readonly label?: string | undefined;
   /** Uid the daemon signs its replies with: SlurmUser, or root for slurmd. Default: not known. */
   readonly serverUid?: number | undefined;
-  /** Address to listen on. Default `127.0.0.1`. */
+  /** Address to listen on. Default `127.0.0.1`: whoever reaches it reaches the daemon. */
   readonly host?: string | undefined;
   /** Port to listen on. Default 0: one that is free. */
   readonly port?: number | undefined;
-  /** The role the daemon is recorded as. Default: the provenance's daemon. */
-  readonly label?: string | undefined;
 }
 
-/** A proxy that listens. */
-export interface RecordingProxy {
-  /** Where it listens: the address to give to the client. */
-  readonly endpoint: Endpoint;
+/** What both kinds of proxies take. */
+export interface RecordingOptions {
+  readonly provenance: Provenance;
+  /** Uid of the clients, as far as it is known: the proxy cannot look into a credential. Default: not known. */
+  readonly clientUid?: number | undefined;
+  /** Bytes kept in memory, both directions together. What goes beyond is relayed and not recorded. Default 32 MiB. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Options of {@link startRecordingProxy}. */
+export interface RecordingProxyOptions extends RecordedTarget, RecordingOptions {}
+
+/** Options of {@link startRecordingProxies}. */
+export interface RecordingProxiesOptions extends RecordingOptions {
+  readonly targets: readonly RecordedTarget[];
+}
+
+/** Proxies that listen, and record into one conversation. */
+export interface RecordingProxies {
+  /** Where they listen, in the order of the targets: the addresses to give to the client. */
+  readonly endpoints: readonly Endpoint[];
+  /** Connections that are not in the recording because of `maxBytes`. */
+  readonly leftOut: number;
   /**
-   * What was recorded so far, redacted. The payload of a credential is not seen but computed: it is the digest that fits the frame,
-   * so a credential that was made for another message is recorded as a good one.
+   * What was recorded so far, redacted; connections in the order in which they were opened. May be called at any time and again. The
+   * payload of a credential is not seen but computed: it is the digest that fits the frame, so a credential that was made for
+   * another message is recorded as a good one.
    */
   fixture(): Fixture;
   /** Stops listening, drops all connections, and settles when nothing is left open. May be called twice. */
   close(): Promise<void>;
 }
 
+/** A proxy that listens. */
+export interface RecordingProxy extends Omit<RecordingProxies, 'endpoints'> {
+  /** Where it listens: the address to give to the client. */
+  readonly endpoint: Endpoint;
+}
+
+/** Bytes a recording keeps where nobody says otherwise: half of what a fixture file may have. */
+const DEFAULT_MAX_BYTES = MAX_FIXTURE_BYTES / 2;
+
 /**
  * Starts a proxy that relays any number of connections as they are, ends and resets included, and records them.
  *
  * A target that refuses is recorded so; the client then sees a reset, since it had connected already.
  *
- * @throws the system's error when it cannot listen; SlurmProtocolError for a provenance that cannot be written.
+ * @throws the system's error when it cannot listen; SlurmProtocolError for a provenance or a label that cannot be written.
  */
 export async function startRecordingProxy(options: RecordingProxyOptions): Promise<RecordingProxy> {
-  const {
-    target,
-    provenance,
-    clientUid,
-    serverUid,
-    host = '127.0.0.1',
-    port = 0,
-    label = provenance.daemon,
-  } = options;
-  const log = new ConversationLog(provenance);
+  const proxies = await startRecordingProxies({ ...options, targets: [options] });
+  return {
+    endpoint: proxies.endpoints[0] as Endpoint,
+    get leftOut() {
+      return proxies.leftOut;
+    },
+    fixture: () => proxies.fixture(),
+    close: () => proxies.close(),
+  };
+}
+
+/**
+ * Starts a proxy before each of several daemons, as {@link startRecordingProxy} does, with one recording of all: a client that asks
+ * slurmctld first and slurmds then makes one conversation.
+ *
+ * @throws the system's error when one of them cannot listen, and then none does; SlurmProtocolError for a provenance or a label
+ * that cannot be written.
+ */
+export async function startRecordingProxies(options: RecordingProxiesOptions): Promise<RecordingProxies> {
+  const { provenance, clientUid, maxBytes = DEFAULT_MAX_BYTES } = options;
+  const log = new ConversationLog(provenance, undefined, maxBytes);
   const sockets = new Set<Socket>();
-  // A client that only half-closes must be able to read on; and it is not read before the daemon is there to hear it.
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {
-    relay(client, target, log.open(label), sockets);
-  });
+  const servers: Server[] = [];
+  const uids = new Map<string, number | undefined>();
+  const endpoints: Endpoint[] = [];
+  let closed: Promise<unknown> | undefined;
+  const close = async () => {
+    closed ??= Promise.all(servers.map((server) => closeAll(server, sockets)));
+    await closed;
+  };
+  try {
+    for (const {
+      target,
+      label = provenance.daemon,
+      serverUid,
+      host = '127.0.0.1',
+      port = 0,
+    } of options.targets) {
+      uids.set(asLabel(label, 'label'), serverUid);
+      // A client that only half-closes must be able to read on; and it is not read before the daemon is there to hear it.
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {
+        relay(client, target, log.open(label), sockets);
+      });
+      endpoints.push(await listening(server, host, port));
+      servers.push(server);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    endpoints,
+    get leftOut() {
+      return log.leftOut;
+    },
+    fixture: () => log.fixture((label) => ({ clientUid, serverUid: uids.get(label) })),
+    close,
+  };
+}
+
+/** Makes a server listen. From then on its errors concern single clients (an accept that failed: EMFILE). */
+export async function listening(server: Server, host: string, port: number): Promise<Endpoint> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, resolve);
   });
   server.removeAllListeners('error');
-  server.on('error', () => {}); // an accept that failed (EMFILE) concerns that client only
+  server.on('error', () => {});
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('a TCP server without an address');
-  let closed: Promise<void> | undefined;
-  return {
-    endpoint: { host, port: address.port },
-    fixture: () => log.fixture({ clientUid, serverUid }),
-    close: () => {
-      closed ??= closeAll(server, sockets);
-      return closed;
-    },
-  };
+  return { host, port: address.port };
 }
 
-function closeAll(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+/** Stops a server and drops the connections. */
+export function closeAll(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     for (const socket of sockets) socket.destroy();

@@ -41,6 +41,18 @@ export function secretRanges(bytes: Uint8Array, atLeast: number): SecretRange[] 
   return ranges.sort((a, b) => a.start - b.start);
 }
 
+/** Characters from which on a run counts as the rest of a credential. Shorter ones are names, and of no use to anybody. */
+const REST = 24;
+
+/** Masks, in place, what may be the rest of a credential whose beginning is not here. From `start` to the end. */
+export function maskRuns(bytes: Uint8Array, start: number): void {
+  for (let at = start; at < bytes.length; at++) {
+    const end = runEnd(bytes, at, JWT_TEXT);
+    if (end - at >= REST) bytes.fill(0x78, at, end);
+    at = end;
+  }
+}
+
 const MUNGE = Buffer.from('MUNGE:');
 const JWT = Buffer.from('eyJ');
 
@@ -72,7 +84,7 @@ function tableOf(characters: string): Uint8Array {
   return table;
 }
 
-function runEnd(bytes: Buffer, from: number, table: Uint8Array): number {
+function runEnd(bytes: Uint8Array, from: number, table: Uint8Array): number {
   let end = from;
   while (end < bytes.length && table[bytes[end] as number] === 1) end++;
   return end;

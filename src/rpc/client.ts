@@ -387,7 +387,7 @@ export class SlurmClient implements AsyncDisposable {
   }
 
   /**
-   * kill(2) for jobs. Delivers a signal, or with signal 0 checks whether one could be delivered.
+   * Signals jobs as kill(2) signals processes: delivers a signal, or with signal 0 checks whether one could be delivered.
    *
    * | target | means |
    * |---|---|

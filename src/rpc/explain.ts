@@ -81,6 +81,7 @@ export const EXPLAINABLE = {
   notify: 2,
 } as const;
 
+/** A method of the client that `explain` can run dry. */
 export type ExplainableVerb = keyof typeof EXPLAINABLE;
 
 /** Exchanges one after the other that the default time limit is made for: the verb's, and as many for a look at what they do. */

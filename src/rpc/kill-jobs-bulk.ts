@@ -39,7 +39,7 @@ export async function askForAll(
   link: ControllerLink,
   filter: CheckedFilter,
   user: KillJobsUser | null,
-  { signal, options }: Signalling,
+  { signal, options, adminComment }: Signalling,
   context: CallContext,
 ): Promise<KillJobsReply> {
   const { SIGKILL } = UNIX_SIGNALS;
@@ -48,6 +48,7 @@ export async function askForAll(
     filter.ids !== null && signal === SIGKILL && options.batch !== true && options.stepsOnly !== true;
   const record: MessageInput<typeof RPC> = {
     account: filter.account,
+    ...(adminComment === undefined ? {} : { adminComment }),
     flags: killFlags(options, link.setup.release) | KILL_FLAGS.KILL_JOBS_VERBOSE.bit,
     jobName: filter.name,
     jobsArray: filter.ids?.map(({ text }) => text) ?? [],

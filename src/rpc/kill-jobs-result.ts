@@ -22,6 +22,8 @@ export interface KilledJob {
   readonly code: string | null;
   /** One sentence; `null` for success. */
   readonly message: string | null;
+  /** Where the controller gave a reason of its own. */
+  readonly serverMessage?: string | undefined;
 }
 
 /** What became of all of them. */
@@ -72,8 +74,9 @@ export function answeredJob(
   const meaning = errorMeaning(number, protocol);
   const { code, errno } = meaning;
   const text = code === 'ESLURM_JOB_SIGNAL_FAILED' ? 'The job does not fit the filter.' : meaning.text;
-  const message = said === null ? text : `${text} The controller said ${showValue(said)}.`;
-  return { target, jobId, outcome, number, errno, code, message };
+  const told = { target, jobId, outcome, number, errno, code };
+  if (said === null) return { ...told, message: text };
+  return { ...told, message: `${text} The controller said ${showValue(said)}.`, serverMessage: said };
 }
 
 /** The entry of a job whose call went wrong. */

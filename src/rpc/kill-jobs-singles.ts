@@ -27,6 +27,8 @@ export interface Signalling {
   readonly signal: number;
   /** What `killJob` takes; nothing about the call itself. */
   readonly options: KillJobOptions;
+  /** Goes with a KILL_JOBS only. */
+  readonly adminComment?: string | undefined;
   readonly limiter: Limiter;
 }
 

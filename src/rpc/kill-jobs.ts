@@ -12,7 +12,7 @@ import type { CallContext } from '../protocol/authenticator.js';
 import type { JobId, ParsedJobId } from '../protocol/job-id.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import { isAtLeast } from '../protocol/release.js';
-import { isSlurmError } from '../protocol/slurm-error.js';
+import { isSlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
 import { type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { sluidTooOld } from './answer.js';
 import { badOption } from './check-options.js';
@@ -36,12 +36,15 @@ export interface KillJobsOptions extends Omit<KillJobOptions, 'idempotent' | 'cr
    * request for all.
    */
   readonly cron?: boolean | undefined;
+  /** AdminComment to leave on the jobs; operators only, 25.11 and newer, and only where one request for all can be made. */
+  readonly adminComment?: string | undefined;
   /** How many jobs are asked for at a time where each is asked for by itself, 1 to 64. Default 8. */
   readonly concurrency?: number | undefined;
 }
 
 export const KILL_JOBS_OPTIONS = [
   ...KILL_JOB_OPTIONS,
+  'adminComment',
   'concurrency',
 ] as const satisfies (keyof KillJobsOptions)[];
 
@@ -103,6 +106,7 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   if (filter.ids?.length === 0) return { jobs: [], rpc: null, reply: null };
   // KILL_JOBS would switch the lines of scrontab jobs off: they have to be looked for.
   const isCronSafe = signalling.options.cron === true || (await mayForgetCron(link, context));
+  if (signalling.adminComment !== undefined) checkComment(link, task, isCronSafe);
   if (!isCronSafe || !mayAskForAll(link, task)) {
     const { jobs, reply } = await killByLookup(link, filter, userId, signalling, context);
     return { jobs, rpc: 'REQUEST_KILL_JOB', reply };
@@ -138,6 +142,21 @@ function mayAskForAll(link: ControllerLink, { identity, userId, signalling }: Ta
   if (messageTypeNumber('REQUEST_KILL_JOBS', link.setup.release) === null) return false;
   if (signalling.options.sibling !== undefined || certainUid(identity) === null) return false;
   return isPrivileged(identity) || userId === null || userId === identity.uid;
+}
+
+/** Nothing but KILL_JOBS carries a comment: better none is killed than some without it. */
+function checkComment(link: ControllerLink, task: Task, isCronSafe: boolean): void {
+  const { adminComment } = task.signalling;
+  if (!isAtLeast(link.setup.release, '25.11')) {
+    throw new SlurmUsageError(`adminComment cannot be sent in protocol ${link.setup.release}.`, {
+      code: 'SLURMWIRE_NOT_IN_RELEASE',
+      field: 'adminComment',
+      value: adminComment,
+      hint: 'Slurm has it from 25.11 on.',
+    });
+  }
+  if (!isCronSafe || !mayAskForAll(link, task) || task.filter.ids?.some(isOdd) === true)
+    throw badOption('adminComment', adminComment, 'cannot be sent where jobs are asked for one by one');
 }
 
 /** What KILL_JOBS takes for another job, or cannot be matched with its answer. */
@@ -202,12 +221,16 @@ const NO_FILTER: CheckedFilter = {
 
 /** Checks what all jobs are asked with. */
 function signallingOf(unixSignal: UnixSignal, given: KillJobsOptions): Signalling {
-  const { timeoutMs: _t, signal: _s, idempotent: _i, concurrency = DEFAULT_CONCURRENCY, ...options } = given;
+  const { timeoutMs: _t, signal: _s, idempotent: _i, ...rest } = given;
+  const { adminComment, concurrency = DEFAULT_CONCURRENCY, ...options } = rest;
+  if (adminComment !== undefined && (typeof adminComment !== 'string' || adminComment === ''))
+    throw badOption('adminComment', adminComment, 'is not a text with something in it');
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
     throw badOption('concurrency', concurrency, `is not a number from 1 to ${MAX_CONCURRENCY}`);
   }
   checkKillOptions(given);
-  return { signal: unixSignalNumber(unixSignal), options, limiter: new Limiter(concurrency) };
+  const limiter = new Limiter(concurrency);
+  return { signal: unixSignalNumber(unixSignal), options, adminComment, limiter };
 }
 
 /** Whose jobs a filter means: without `user`, an unprivileged caller's own, but for jobs that are named and nothing else. */

@@ -30,6 +30,7 @@ export type TrustedUids = ReadonlySet<number> | null;
 /** A decoded reply. */
 export type Reply = { [N in MessageName]: ReplyOf<N> }[MessageName];
 
+/** A decoded reply of one kind, and how it came. */
 export interface ReplyOf<N extends MessageName> {
   readonly name: N;
   readonly record: MessageRecord<N>;

@@ -10,14 +10,13 @@
  * Source: `slurm_receive_msg_and_forward` and `_service_connection` of 20.11 to 26.05, observed on 22.05, 24.11 and 26.05.
  */
 import type { CallContext } from '../protocol/authenticator.js';
-import { encodeBody } from '../protocol/body.js';
 import { type Release, releaseNamed } from '../protocol/release.js';
 import { isSlurmError, type SlurmError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { Deadline } from './deadline.js';
-import { type ExchangeSetup, exchange } from './exchange.js';
-import { refuseUnsafe } from './guard.js';
+import type { ExchangeSetup } from './exchange.js';
 import type { Limiter } from './limiter.js';
+import { pingSlurmd } from './ping-slurmd.js';
 import { mayBeVersions } from './silent-close.js';
 import { mayTake } from './version-choice.js';
 
@@ -77,14 +76,12 @@ export class SlurmdJudge {
 
   /** `null` where it was answered. */
   async #ping(release: Release, endpoint: Endpoint, node: string): Promise<SlurmError | null> {
-    const name = 'REQUEST_PING';
-    const body = encodeBody(name, release, {});
-    refuseUnsafe(name, release, body, 0);
     const { restrictUid, messageTimeoutMs } = this.#setup;
-    const request = { name, release, body, flags: 0, restrictUid, repeatable: true, endpoint, node } as const;
     const deadline = new Deadline(messageTimeoutMs, this.#context.signal);
     try {
-      await this.#limiter.run(() => exchange(this.#setup, request, deadline));
+      await this.#limiter.run(() =>
+        pingSlurmd(this.#setup, { endpoint, node }, release, restrictUid, deadline),
+      );
       return null;
     } catch (error) {
       if (isSlurmError(error)) return error;

@@ -1,24 +1,27 @@
 /** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Authenticator } from '../protocol/authenticator.js';
 import type { Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from '../rpc/check-options.js';
+import { stepName } from '../rpc/signal-plan.js';
 import { Slurmctld } from './controller/slurmctld.js';
 import { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
 import { CredentialStore } from './credentials.js';
 import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
 import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
-import { type JobView, viewOf } from './job-view.js';
+import { type JobView, type ProcessView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
 import { Life } from './model/life.js';
 import { RecordExecutor } from './model/record-executor.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
 import { type SignalSeen, World } from './model/world.js';
+import { outputPath } from './processes/output-path.js';
 import { ProcessExecutor } from './processes/process-executor.js';
 import { installSrun } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
@@ -45,6 +48,7 @@ export interface EmbeddedDaemon {
   kill(): Promise<void>;
   /** As by SIGSTOP: connections are taken, nothing is read. */
   pause(): void;
+  /** Goes on after `pause`, as by SIGCONT. */
   resume(): void;
 }
 
@@ -68,6 +72,8 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly #nodes: ReadonlyMap<string, NodeDaemon>;
   readonly #ownsDirectory: boolean;
   #isDown: Promise<void> | null = null;
+  /** Ends every wait. */
+  readonly #ended = new AbortController();
 
   /** @internal See {@link startCluster}. */
   constructor(parts: ClusterParts) {
@@ -92,6 +98,11 @@ export class EmbeddedCluster implements AsyncDisposable {
 
   get release(): Release {
     return this.#world.release;
+  }
+
+  /** Who is known to it. */
+  get users(): readonly ClusterUser[] {
+    return this.#world.users.all;
   }
 
   /**
@@ -205,6 +216,59 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#world.signals;
   }
 
+  /** `jobs: 'processes'`: the processes of a job that are there now, each the leader of its process group. */
+  processes(jobId: number): readonly ProcessView[] {
+    const { steps } = this.#jobNumbered(jobId);
+    return [...steps.values()].flatMap((step) =>
+      this.#life.executor
+        .processesOf(step)
+        .map((process) => ({ jobId, target: stepName(step), name: step.name, ...process })),
+    );
+  }
+
+  /** What a job has written so far: the file of its standard output, `''` before there is one. */
+  async output(jobId: number): Promise<string> {
+    const job = this.#jobNumbered(jobId);
+    try {
+      return await readFile(outputPath(job, job.spec.standardOutput), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until a job's output is what a function wants it to be. Nobody tells when a process writes: the file is read every few milliseconds.
+   *
+   * @param timeoutMs default 20,000.
+   * @returns the output.
+   * @throws Error when the time is up, with the output as it is then.
+   */
+  async waitForOutput(
+    jobId: number,
+    wanted: (output: string) => boolean,
+    timeoutMs = 20_000,
+  ): Promise<string> {
+    for (const until = Date.now() + timeoutMs; ; await setTimeoutPromise(15)) {
+      this.#ended.signal.throwIfAborted();
+      const output = await this.output(jobId);
+      if (wanted(output)) return output;
+      if (Date.now() < until) continue;
+      throw new Error(`job ${jobId} has written ${JSON.stringify(output)} after ${timeoutMs} ms`);
+    }
+  }
+
+  /**
+   * Waits until something is so: looked at now, and after each change of a job and each signal.
+   *
+   * @param look what it is to be, or `null`, `undefined` or `false` while it is not.
+   * @param timeoutMs default 20,000.
+   * @throws Error when the time is up, or the cluster is taken down.
+   */
+  waitFor<T>(look: () => T | null | undefined | false, timeoutMs = 20_000): Promise<T> {
+    return this.#waitUntil(look, timeoutMs);
+  }
+
   /**
    * Waits until a job is in one of these states (as Slurm's tools write them), or is what a function wants it to be.
    *
@@ -221,26 +285,45 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.#waitUntil(() => {
       const job = this.job(jobId);
       return job !== null && is(job) ? job : null;
-    }, timeoutMs).catch(() => {
+    }, timeoutMs).catch((error) => {
+      if (this.#ended.signal.aborted) throw error;
       throw new Error(`job ${jobId} is ${JSON.stringify(this.job(jobId))} after ${timeoutMs} ms`);
     });
   }
 
-  #waitUntil<T>(look: () => T | null, timeoutMs: number): Promise<T> {
+  #waitUntil<T>(look: () => T | null | undefined | false, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
+      const isThere = (value: T | null | undefined | false): value is T =>
+        value !== null && value !== undefined && value !== false;
       const now = look();
-      if (now !== null) return resolve(now);
-      const stop = this.#world.onChange(() => {
-        const value = look();
-        if (value === null) return;
+      if (isThere(now)) return resolve(now);
+      const { signal } = this.#ended;
+      if (signal.aborted) return reject(signal.reason);
+      const end = () => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', onDown);
         stop();
-        resolve(value);
+      };
+      const fail = (error: unknown) => {
+        end();
+        reject(error);
+      };
+      const onDown = () => fail(signal.reason);
+      signal.addEventListener('abort', onDown);
+      const stop = this.#world.onChange(() => {
+        try {
+          const value = look();
+          if (!isThere(value)) return;
+          end();
+          resolve(value);
+        } catch (error) {
+          fail(error);
+        }
       });
-      const timer = setTimeout(() => {
-        stop();
-        reject(new Error('time is up'));
-      }, timeoutMs);
+      const timer = setTimeout(
+        () => fail(new Error(`time is up: it was not so for ${timeoutMs} ms`)),
+        timeoutMs,
+      );
     });
   }
 
@@ -294,6 +377,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    this.#ended.abort(new Error('the cluster is down'));
     this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     await Promise.all(servers.map((server) => server.stop()));

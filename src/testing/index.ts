@@ -18,7 +18,7 @@ export {
   startEmbeddedMunged,
 } from './embedded-munged.js';
 export type { Fault, FaultHandle, FaultMatch, FaultMoment, FaultRequest } from './faults.js';
-export type { JobView } from './job-view.js';
+export type { JobView, ProcessView } from './job-view.js';
 export type { ComponentOptions, SubmitOptions } from './model/submit-options.js';
 export type { ClusterUser } from './model/user.js';
 export type { SignalSeen } from './model/world.js';

@@ -2,6 +2,7 @@
 import { isJobFinished, jobStateFlags, jobStateName } from '../protocol/messages/job-state.js';
 import type { Job } from './model/job.js';
 
+/** A job of the embedded cluster, as it is now. */
 export interface JobView {
   readonly jobId: number;
   /** `PENDING`, `RUNNING`, `CANCELLED` … as Slurm's tools write it. */
@@ -25,6 +26,19 @@ export interface JobView {
   /** Wait status of the batch script. */
   readonly exitCode: number;
   readonly restarts: number;
+}
+
+/** A process of a job, in an embedded cluster with `jobs: 'processes'`. */
+export interface ProcessView {
+  readonly jobId: number;
+  /** The step as Slurm writes it: `12.0`, `12.batch`. */
+  readonly target: string;
+  /** Name of the step: `batch`, or what its `srun` was told. */
+  readonly name: string;
+  /** The node it is said to be on: in truth all are children of this process. */
+  readonly node: string;
+  readonly task: number;
+  readonly pid: number;
 }
 
 export function viewOf(job: Job): JobView {

@@ -26,6 +26,7 @@ export interface RateLimitOptions {
   readonly refillPeriodSeconds?: number | undefined;
 }
 
+/** What an embedded cluster should be like. */
 export interface ClusterOptions {
   /** Release of the controllers. Default 26.05. */
   readonly release?: Release | undefined;
@@ -124,11 +125,18 @@ export function settingsOf(options: ClusterOptions = {}): ClusterSettings {
     jobs,
     users,
     slurmUser,
-    privateData: new Set(options.privateData),
+    privateData: privateDataOf(options.privateData ?? [], parameters),
     rateLimit: rateLimitOf(options.rateLimit, release),
     parameters,
     directory,
   };
+}
+
+/** What is hidden, whichever way it was asked for. */
+function privateDataOf(asked: readonly string[], parameters: Readonly<Record<string, string>>): Set<string> {
+  const entries = Object.entries(parameters).filter(([name]) => name.toLowerCase() === 'privatedata');
+  const names = [...asked, ...entries.flatMap(([, value]) => value.split(','))];
+  return new Set(names.map((name) => name.trim().toLowerCase()).filter((name) => name !== ''));
 }
 
 function usersOf({ users = DEFAULT_USERS }: ClusterOptions): ClusterUser[] {

@@ -6,8 +6,30 @@ import type { World } from './model/world.js';
 
 /** @param controllers where each listens. slurm.conf has one port for all, so further ones have addresses of their own. */
 export function slurmConfOf(world: World, controllers: readonly Endpoint[], directory: string): string {
+  const parameters = parametersOf(world, controllers, directory);
+  const hosts = controllers.map(({ host }, i) => `SlurmctldHost=embedded${i === 0 ? '' : i + 1}(${host})`);
+  const nodes = [...world.nodes.values()].map(
+    ({ name, port, cpus, memory }) =>
+      `NodeName=${name} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${port} CPUs=${cpus} RealMemory=${memory} State=UNKNOWN`,
+  );
+  const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+  return [
+    ...hosts,
+    ...lines,
+    ...nodes,
+    'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP',
+    '',
+  ].join('\n');
+}
+
+/** Its parameters: those of the cluster, and those that were asked for. Names as they were given. */
+export function parametersOf(
+  world: World,
+  controllers: readonly Endpoint[],
+  directory: string,
+): Readonly<Record<string, string>> {
   const { settings } = world;
-  const parameters: Record<string, string> = {
+  return {
     ClusterName: world.clusterName,
     SlurmctldPort: `${controllers[0]?.port}`,
     AuthType: 'auth/munge',
@@ -27,19 +49,6 @@ export function slurmConfOf(world: World, controllers: readonly Endpoint[], dire
     ...(settings.privateData.size > 0 ? { PrivateData: [...settings.privateData].join(',') } : {}),
     ...settings.parameters,
   };
-  const hosts = controllers.map(({ host }, i) => `SlurmctldHost=embedded${i === 0 ? '' : i + 1}(${host})`);
-  const nodes = [...world.nodes.values()].map(
-    ({ name, port, cpus, memory }) =>
-      `NodeName=${name} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${port} CPUs=${cpus} RealMemory=${memory} State=UNKNOWN`,
-  );
-  const lines = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
-  return [
-    ...hosts,
-    ...lines,
-    ...nodes,
-    'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP',
-    '',
-  ].join('\n');
 }
 
 /** Where munged listens. */

@@ -293,7 +293,13 @@ export class WireServer {
     }
     if (opened.rejection !== null) {
       log(`refused: ${opened.rejection}`);
-      return refuse(refusalOf(kind, own, opened.rejection, release), await forwarded);
+      const refusal = refusalOf(kind, own, opened.rejection, release);
+      const returnList = await forwarded;
+      if (opened.rejection !== 'not-served' || typeof refusal === 'string')
+        return refuse(refusal, returnList);
+      // Who asked is known: an answer like any other, signed where those are.
+      const record = { returnCode: refusal.rc };
+      return this.#pack({ name: 'RESPONSE_SLURM_RC', record, returnList }, opened, refusal.release);
     }
     const lie = lieOf(fault);
     const truth =
@@ -353,16 +359,16 @@ export class WireServer {
     return credential;
   }
 
-  #pack(answer: Said, request: WireRequest, release: Release): Uint8Array {
+  #pack(answer: Said, request: Pick<Opened, 'frame' | 'uid'>, release: Release): Uint8Array {
     const { name, record, returnList } = answer;
     const body = encodeBody(name, release, record as MessageInput<MessageName>);
-    const flags = request.frame.header.flags & ~HEADER_FLAGS.SLURM_NO_AUTH_CRED;
+    const flags = (request.frame?.header.flags ?? 0) & ~HEADER_FLAGS.SLURM_NO_AUTH_CRED;
     const type = messageTypeNumber(name, release) ?? 0;
-    const auth = signsReplies(this.#release, release) ? this.#sign(request, release, type, body) : null;
+    const auth = signsReplies(this.#release, release) ? this.#sign(request.uid, release, type, body) : null;
     return encodeFrame({ release, messageName: name, auth, body, flags, returnList });
   }
 
-  #sign({ uid }: WireRequest, release: Release, type: number, body: Uint8Array): AuthSection {
+  #sign(uid: number | null, release: Release, type: number, body: Uint8Array): AuthSection {
     const { user, credentials } = this.#daemon;
     // The daemon's own kind of digest, whatever the version it speaks.
     const payload = payloadDigest(isAtLeast(this.#release, '22.05') ? '22.05' : release, type, body);

@@ -2,11 +2,14 @@
  * Slurm's own programs and its library before a real cluster of their release and before the embedded one, which they take for a real one:
  * what is expected is written down once and asked of both. The embedded cluster's munged vouches for their users.
  */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ExecResult } from '../../lab/exec.js';
 import { LibslurmPeer } from '../../lab/libslurm-peer.js';
 import type { Release } from '../../src/index.js';
+import { SPECIAL_STEP_IDS } from '../../src/protocol/index.js';
 import {
   EmbeddedStage,
   realStage,
@@ -35,6 +38,8 @@ interface Scene {
   readonly stdout?: (job: number) => string;
   /** What is printed, without the plugins that old ones name with -v; once where it is printed twice. */
   readonly stderr?: (job: number, release: Release) => string;
+  /** Embedded cluster: which processes get the signal. */
+  readonly signals?: readonly string[];
   /** What the job is then. */
   readonly state?: 'CANCELLED' | 'PENDING' | 'RUNNING';
 }
@@ -49,6 +54,8 @@ const INVALID = 'Invalid job id specified';
 const HELD: StageJob = { hold: true };
 const RUNNING: StageJob = { nodes: 2 };
 const STEPS: StageJob = { nodes: 2, steps: 2 };
+const STEP_0 = ['0 tasks n1', '0 tasks n2'];
+const ALL_TASKS = [...STEP_0, '1 tasks n1', '1 tasks n2'];
 
 const scenes: readonly Scene[] = [
   { title: 'a running job', job: RUNNING, args: (job) => [`${job}`], state: 'CANCELLED' },
@@ -183,17 +190,25 @@ const scenes: readonly Scene[] = [
     state: 'PENDING',
   },
 
-  { title: 'a signal', job: STEPS, args: (job) => ['-s', 'URG', `${job}`], state: 'RUNNING' },
+  {
+    title: 'a signal',
+    job: STEPS,
+    args: (job) => ['-s', 'URG', `${job}`],
+    signals: ALL_TASKS,
+    state: 'RUNNING',
+  },
   {
     title: 'a signal to the batch shell',
     job: STEPS,
     args: (job) => ['-b', '-s', 'URG', `${job}`],
+    signals: ['batch shell n1'],
     state: 'RUNNING',
   },
   {
     title: 'a signal to all of it',
     job: STEPS,
     args: (job) => ['-f', '-s', 'URG', `${job}`],
+    signals: ['batch group n1'],
     state: 'RUNNING',
   },
   {
@@ -213,11 +228,18 @@ const scenes: readonly Scene[] = [
     code: 1,
     stderr: (job) => failed(job, INVALID),
   },
-  { title: 'a signal to a step', job: STEPS, args: (job) => ['-s', 'URG', `${job}.0`], state: 'RUNNING' },
+  {
+    title: 'a signal to a step',
+    job: STEPS,
+    args: (job) => ['-s', 'URG', `${job}.0`],
+    signals: STEP_0,
+    state: 'RUNNING',
+  },
   {
     title: 'a signal to a step, by slurmctld',
     job: STEPS,
     args: (job) => ['--ctld', '-s', 'URG', `${job}.0`],
+    signals: STEP_0,
     state: 'RUNNING',
   },
   { title: 'a signal to a step that is not there', job: STEPS, args: (job) => ['-s', 'URG', `${job}.7`] },
@@ -227,6 +249,7 @@ const scenes: readonly Scene[] = [
     args: (job) => ['-s', 'URG', `${job}.0`],
     user: 'bob',
     code: 218,
+    signals: [],
     stderr: (job) => stepFailed(job, 'Invalid user id'),
     state: 'RUNNING',
   },
@@ -324,6 +347,8 @@ for (const release of liveReleases('22.05', '26.05')) {
             stderr: stderr(job, release),
           });
           if (scene.state !== undefined) await stage().waitForState(job, scene.state);
+          if (scene.signals !== undefined && which === 'embedded')
+            expect(signalsOf(embedded, job, URG)).toEqual(scene.signals);
           if (scene.job?.nodes !== undefined) await clear();
         });
 
@@ -473,7 +498,7 @@ for (const release of liveReleases('22.05', '26.05')) {
       test.each([
         ['scontrol -o show job', ['scontrol', '-o', '-d', 'show', 'job'], JOB_KEYS],
         ['scontrol -o show node', ['scontrol', '-o', 'show', 'node', 'n1'], NODE_KEYS],
-        ['scontrol -o show partition', ['scontrol', '-o', 'show', 'partition'], []],
+        ['scontrol -o show partition', ['scontrol', '-o', 'show', 'partition'], PARTITION_KEYS],
         ['scontrol -o show step', ['scontrol', '-o', 'show', 'step'], STEP_KEYS],
       ] as const)('%s', async (_, argv, others) => {
         const shown: Record<string, string>[] = [];
@@ -488,11 +513,7 @@ for (const release of liveReleases('22.05', '26.05')) {
           await stage.run(['scancel', `${job}`]);
           await stage.waitForState(job, 'CANCELLED');
         }
-        const [theirs = {}, ours = {}] = shown;
-        expect(Object.keys(ours)).toEqual(Object.keys(theirs));
-        const same = (record: Record<string, string>) =>
-          Object.entries(record).filter(([key]) => !(others as readonly string[]).includes(key));
-        expect(same(ours)).toEqual(same(theirs));
+        expect(differences(shown, others)).toEqual({});
       });
 
       test('squeue -o %all', async () => {
@@ -506,10 +527,7 @@ for (const release of liveReleases('22.05', '26.05')) {
           shown.push(Object.fromEntries(names.map((name, i) => [`${i} ${name}`, values[i]])));
           await stage.run(['scancel', `${job}`]);
         }
-        const [theirs = {}, ours = {}] = shown;
-        const same = (record: object) =>
-          Object.entries(record).filter(([key]) => !SQUEUE_COLUMNS.includes(key.replace(/^\d+ /, '')));
-        expect(same(ours)).toEqual(same(theirs));
+        expect(differences(shown, SQUEUE_COLUMNS)).toEqual({});
       });
 
       test('scontrol ping of a controller that is gone', async () => {
@@ -523,6 +541,50 @@ for (const release of liveReleases('22.05', '26.05')) {
         expect(answers[0]).toMatchObject({ stdout: 'Slurmctld(primary) at HOST is DOWN\n' });
         expect(answers[1]).toEqual(answers[0]);
       });
+    });
+
+    test('what the embedded cluster does not serve is an invalid argument', async () => {
+      expect(await embedded.run(['scontrol', 'show', 'license'])).toMatchObject({
+        code: 1,
+        stderr: 'slurm_load_license error: Invalid argument\n',
+      });
+    });
+
+    test('the embedded cluster heard its own protocol, from those who ran the programs', () => {
+      const heard = embedded.cluster.requests.map(({ release: version, uid }) => `${version} ${uid}`);
+      expect([...new Set(heard)].sort()).toEqual([0, 2001, 2002].map((uid) => `${release} ${uid}`));
+      expect(embedded.cluster.munged).toMatchObject({ peerIdentity: 'kernel' });
+      expect(embedded.cluster.munged.counts.encoded).toBeGreaterThanOrEqual(heard.length);
+    });
+
+    test('real processes of the embedded cluster end by scancel', async () => {
+      await using stage = await EmbeddedStage.open(release, { jobs: 'processes' });
+      const { cluster } = stage;
+      const script = `#!/bin/sh\ntrap 'echo caught >> caught' USR1\necho $$ > pid\nwhile :; do sleep 0.1; done\n`;
+      const { jobId } = cluster.submit({ user: 'alice', script });
+      const written = (name: string) => readFile(join(cluster.workDirectory, name), 'utf8').catch(() => '');
+      await expect.poll(() => written('pid'), { timeout: 20_000 }).toMatch(/\n/);
+      expect(await stage.run(['scancel', '-b', '-s', 'USR1', `${jobId}`])).toMatchObject({ code: 0 });
+      await expect.poll(() => written('caught'), { timeout: 20_000 }).toBe('caught\n');
+      expect(await stage.run(['scancel', `${jobId}`])).toMatchObject({ code: 0 });
+      await cluster.waitForJob(jobId, ({ isGone }) => isGone);
+      const pid = Number(await written('pid'));
+      expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+    });
+
+    test('a standby controller, and jobs that others do not see', async () => {
+      await using stage = await EmbeddedStage.open(release, { backups: 1, privateData: ['jobs'] });
+      expect(await stage.run(['scontrol', 'ping'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(
+          /^Slurmctld\(primary\) at \w+ is UP\nSlurmctld\(backup\) at \w+ is UP\n$/,
+        ),
+      });
+      const job = await stage.submit();
+      const list = ['squeue', '-h', '-o', '%i'];
+      expect((await stage.run(list)).stdout).toBe(`${job}\n`);
+      expect((await stage.run(list, { user: 'bob' })).stdout).toBe('');
+      expect((await stage.run(list, { user: 'root' })).stdout).toBe(`${job}\n`);
     });
 
     describe('a C program on libslurm', () => {
@@ -588,6 +650,17 @@ for (const release of liveReleases('22.05', '26.05')) {
 }
 
 const none = () => '';
+const URG = 23;
+
+/** Who got a signal, once each. */
+function signalsOf({ cluster }: EmbeddedStage, job: number, signal: number): string[] {
+  const seen = cluster.signals.filter(({ jobId, unixSignal }) => jobId === job && unixSignal === signal);
+  const { SLURM_BATCH_SCRIPT } = SPECIAL_STEP_IDS;
+  const words = seen.map(
+    ({ stepId, whom, node }) => `${stepId === SLURM_BATCH_SCRIPT ? 'batch' : stepId} ${whom} ${node}`,
+  );
+  return [...new Set(words)].sort((a, b) => (a.startsWith('batch') ? -1 : a.localeCompare(b)));
+}
 
 /** Without the plugins that old scancels name with -v, and each line once. */
 function tidy({ code, stdout, stderr }: ExecResult): ExecResult {
@@ -595,8 +668,31 @@ function tidy({ code, stdout, stderr }: ExecResult): ExecResult {
   return { code, stdout, stderr: [...new Set(lines)].join('') };
 }
 
-/** What differs between two real clusters too: times, places, machines. */
-const JOB_KEYS: string[] = [];
-const NODE_KEYS: string[] = [];
-const STEP_KEYS: string[] = [];
-const SQUEUE_COLUMNS: string[] = [];
+/** By key, what the real cluster shows and what the embedded one does, where that is not the same. */
+function differences(
+  [theirs = {}, ours = {}]: readonly Record<string, string | undefined>[],
+  others: readonly string[],
+): Record<string, unknown> {
+  const keys = [...new Set([...Object.keys(theirs), ...Object.keys(ours)])];
+  const different = keys.filter(
+    (key) => theirs[key] !== ours[key] && !others.includes(key.replace(/^\d+ /, '')),
+  );
+  return Object.fromEntries(different.map((key) => [key, [theirs[key], ours[key]]]));
+}
+
+/** What differs between two real clusters too: numbers, times, places, machines. */
+const JOB_KEYS = [
+  ...['JobId', 'SLUID', 'RunTime', 'AccrueTime', 'EligibleTime', 'SubmitTime', 'StartTime', 'LastSchedEval'],
+  ...['AllocNode:Sid', 'WorkDir', 'StdErr', 'StdOut', 'Priority'],
+  // In the command line of sbatch.
+  'name',
+];
+const NODE_KEYS = [
+  ...['NodeHostName', 'Port', 'CPULoad', 'FreeMem', 'BootTime', 'SlurmdStartTime', 'LastBusyTime'],
+];
+/** Where slurm.conf has Nodes=ALL, which 23.11 and newer show as the name of a set. */
+const PARTITION_KEYS = ['NodeSets'];
+const STEP_KEYS = ['StepId', 'StartTime', 'SrunHost:Pid'];
+const SQUEUE_COLUMNS = [
+  ...['JOBID', 'ARRAY_JOB_ID', 'SLUID', 'PRIORITY', 'TIME', 'SUBMIT_TIME', 'START_TIME', 'WORK_DIR'],
+];

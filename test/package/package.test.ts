@@ -38,7 +38,8 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 test('holds what it should and nothing else', () => {
   const foreign = files.filter(
-    (file) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file),
+    (file) =>
+      !/^(dist\/.*\.(js|d\.ts)|man\/.*\.1|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file),
   );
   expect(foreign).toEqual([]);
   expect(files).toContain('dist/index.js');
@@ -55,6 +56,7 @@ test('type-checks in a strict consumer, and the wrong use does not', async () =>
     `import { connect, isSlurmError, type Accepted, type Outcome, munge, SlurmClient } from 'slurmwire';
 import { decodeBody, encodeBody, type MessageRecord } from 'slurmwire/protocol';
 import { readFixture } from 'slurmwire/replay';
+import { type EmbeddedCluster, startCluster } from 'slurmwire/testing';
 
 export async function cancel(job: number, abort: AbortSignal): Promise<Outcome> {
   const slurm = await connect({ controllers: ['ctl:6817'], protocol: '22.05', auth: munge({ socket: '/run/m' }) });
@@ -71,9 +73,12 @@ export async function cancel(job: number, abort: AbortSignal): Promise<Outcome> 
 export const bytes: Uint8Array = encodeBody('RESPONSE_SLURM_RC', '22.05', { returnCode: 0 });
 export const record: MessageRecord<'RESPONSE_SLURM_RC'> = decodeBody('RESPONSE_SLURM_RC', '22.05', bytes);
 export const read: (path: string) => Promise<unknown> = readFixture;
+export const up: Promise<EmbeddedCluster> = startCluster({ release: '24.11', nodes: 4 });
 export const keep = (client: SlurmClient): Promise<void> => client.close();
 // @ts-expect-error a client comes from connect() alone
 new SlurmClient();
+// @ts-expect-error no such way to have jobs
+await startCluster({ jobs: 'threads' });
 // @ts-expect-error a release that is none
 await connect({ protocol: '19.05' });
 // @ts-expect-error KILL_JOB's record needs its id text
@@ -109,6 +114,43 @@ test('runs, by import and by require', async () => {
     { cwd: directory },
   );
   expect(required.stdout).toBe('function\n');
+});
+
+/** A kill on an embedded cluster: everything but Slurm itself. */
+const KILL = `
+  const main = async ({ connect }, { startCluster }) => {
+    const cluster = await startCluster({ nodes: 1 });
+    const slurm = await connect(cluster.options());
+    const { jobId } = cluster.submit();
+    await cluster.waitForJob(jobId, 'RUNNING');
+    console.log((await slurm.killJob(jobId)).outcome);
+    await cluster.waitForJob(jobId, 'CANCELLED');
+    await slurm.close();
+    await cluster.down();
+  };`;
+
+test.each([
+  ['import', 'module', "main(await import('slurmwire'), await import('slurmwire/testing'))"],
+  ['require', 'commonjs', "main(require('slurmwire'), require('slurmwire/testing'))"],
+])('has its entry points by %s: a kill on an embedded cluster', async (_, type, call) => {
+  const { stdout } = await run(process.execPath, [`--input-type=${type}`, '-e', `${KILL}${call}`], {
+    cwd: directory,
+  });
+  expect(stdout).toBe('accepted\n');
+});
+
+test.each(['slurmwire/protocol', 'slurmwire/replay'])('has %s by import and by require', async (name) => {
+  const script = `console.log(Object.keys(require('${name}')).sort().join() === Object.keys(await import('${name}')).filter((key) => key !== 'module.exports').sort().join())`;
+  const { stdout } = await run(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/');${script}`,
+    ],
+    { cwd: directory },
+  );
+  expect(stdout).toBe('true\n');
 });
 
 test('publint and attw find nothing', async () => {

@@ -5,7 +5,11 @@ import { FrameAssembler } from '../../src/protocol/frame-assembler.js';
 import { streamOf } from '../../src/replay/conversation.js';
 import { decodeFixture, encodeFixture, type Fixture } from '../../src/replay/fixture.js';
 import { play } from '../../src/replay/player.js';
-import { type RecordingProxy, startRecordingProxy } from '../../src/replay/recording-proxy.js';
+import {
+  type RecordingProxy,
+  startRecordingProxies,
+  startRecordingProxy,
+} from '../../src/replay/recording-proxy.js';
 import { exchange } from '../../src/rpc/exchange.js';
 import { tcpTransport } from '../../src/rpc/tcp-transport.js';
 import {
@@ -277,5 +281,59 @@ describe('the proxy', () => {
     const target = await daemon(() => {});
     const options = { target, provenance: PROVENANCE, port: target.port };
     expect(await rejection(startRecordingProxy(options))).toMatchObject({ code: 'EADDRINUSE' });
+  });
+});
+
+describe('several proxies', () => {
+  it('make one conversation, in the order in which connections were opened, each with its own role and uid', async () => {
+    const answering = () => daemon((socket) => onFrame(socket, () => socket.end(reply)));
+    const targets = [
+      { target: await answering(), serverUid: 64030 },
+      { target: await answering(), label: 'slurmd-1', serverUid: 0 },
+    ];
+    const proxies = await startRecordingProxies({ provenance: PROVENANCE, clientUid: 1000, targets });
+    open.push(proxies);
+    for (const index of [1, 0, 1]) {
+      const socket = connect({ ...(proxies.endpoints[index] as { host: string; port: number }) });
+      socket.write(request);
+      await drained(socket);
+      socket.destroy();
+    }
+    const { connections } = proxies.fixture();
+    expect(connections.map(({ endpoint }) => endpoint)).toEqual(['slurmd-1', 'slurmctld', 'slurmd-1']);
+    const text = connections.map((one) => latin1(streamOf(one, '<')));
+    expect(text[0]).toContain('MUNGE:REDACTED:uid=0:');
+    expect(text[1]).toContain('MUNGE:REDACTED:uid=64030:');
+    expect(connections[0]?.events[0]?.at).toBeLessThanOrEqual(connections[2]?.events[0]?.at ?? 0);
+    expect(proxies.leftOut).toBe(0);
+  });
+
+  it('what does not fit is relayed, left out whole, and counted', async () => {
+    const target = await daemon((socket) => onFrame(socket, () => socket.end(reply)));
+    const maxBytes = request.length + reply.length + 10;
+    const proxy = await startRecordingProxy({ target, provenance: PROVENANCE, maxBytes });
+    open.push(proxy);
+    for (let i = 0; i < 3; i++) {
+      const socket = client(proxy);
+      socket.write(request);
+      expect((await drained(socket)).bytes).toEqual(Buffer.from(reply));
+      socket.destroy();
+    }
+    expect(proxy.fixture().connections).toHaveLength(1);
+    expect(proxy.leftOut).toBe(2);
+  });
+
+  it('one that cannot listen: none does; a label that is a host name is refused', async () => {
+    const target = { host: '127.0.0.1', port: 1 };
+    const taken = await startRecordingProxy({ target, provenance: PROVENANCE });
+    open.push(taken);
+    const { port } = taken.endpoint;
+    const both = startRecordingProxies({ provenance: PROVENANCE, targets: [{ target }, { target, port }] });
+    expect(await rejection(both)).toMatchObject({ code: 'EADDRINUSE' });
+    const named = startRecordingProxies({
+      provenance: PROVENANCE,
+      targets: [{ target, label: 'ctl1.example.org' }],
+    });
+    expect(await rejection(named)).toMatchObject({ code: 'SLURMWIRE_BAD_FIXTURE', fieldPath: 'label' });
   });
 });

@@ -160,6 +160,27 @@ async function controller({ release = '24.11', responses = [], records = [], sin
 
 const brief = ({ jobs }: KilledJobs) => jobs.map((one) => `${one.target} ${one.outcome} ${one.number}`);
 
+describe('adminComment', () => {
+  it('goes with the one request for all', async () => {
+    await using c = await controller({ release: '25.11', responses: [{ job: 7 }] });
+    await c.client.killJobs([7], 'SIGKILL', { adminComment: 'why' });
+    expect(c.bulkRecord().record.adminComment).toBe('why');
+  });
+
+  it.each<[Release, readonly string[], string]>([
+    ['25.05', ['7'], 'SLURMWIRE_NOT_IN_RELEASE'],
+    ['26.05', ['7', '8+1'], 'SLURMWIRE_BAD_OPTION'],
+  ])('is never left out: %s %j', async (release, ids, code) => {
+    await using c = await controller({ release, responses: [{ job: 7 }] });
+    await expectUsageError(c.client.killJobs(ids, 'SIGKILL', { adminComment: 'why' }), {
+      code,
+      field: 'adminComment',
+    });
+    expect(c.texts).toEqual([]);
+    expect(c.asked()).not.toContain('REQUEST_KILL_JOBS');
+  });
+});
+
 describe.each(BULK)('one KILL_JOBS in %s', (release) => {
   const quiet = release === '23.11' ? 0x0200 : 0;
 

@@ -34,6 +34,7 @@ import { suspend, suspendInt } from './suspend.js';
 import { terminateJob } from './terminate-job.js';
 import { updateJobStep } from './update-job-step.js';
 
+/** The declaration of every message this library describes, by upstream's name. docs/messages.md shows them field by field. */
 export const MESSAGES = {
   REQUEST_PING: empty,
   RESPONSE_PING_SLURMD: pingSlurmd,

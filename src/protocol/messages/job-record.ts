@@ -57,7 +57,7 @@ const fields = {
   bitflags: versions({ '20.11': bigU32, '21.08': u64 }),
   burstBuffer: text,
   burstBufferState: text,
-  /** {@link FLOAT_MULT} times the value. */
+  /** `FLOAT_MULT` times the value. */
   billableTres: double,
   comment: text,
   /** Path of the OCI bundle. Stands twice in the record of 21.08 to 24.05. */
@@ -411,4 +411,5 @@ export const jobRecord = struct(fields, [
   { since: '24.11', order: ORDER_SINCE_24_11 },
 ]);
 
+/** A decoded job record. */
 export type JobRecord = Decoded<typeof jobRecord>;

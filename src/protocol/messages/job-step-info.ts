@@ -90,6 +90,7 @@ export const jobStepRecord = struct({
   tresPerTask: text,
 });
 
+/** A decoded step record. */
 export type JobStepRecord = Decoded<typeof jobStepRecord>;
 
 const stepmgrJob = struct({

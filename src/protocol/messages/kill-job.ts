@@ -12,7 +12,7 @@ import { struct, text, u16 } from '../wire-type.js';
 
 export const jobStepKill = struct({
   stepId,
-  /** Id text of the job. Never null in a KILL_JOB that is sent: it crashes slurmctld (see `rpc/guard.ts`). */
+  /** Id text of the job. Never null in a KILL_JOB that is sent: `rpc/guard.ts` refuses that. */
   sjobId: text,
   /** Federation: name of the sibling cluster whose copy is removed. */
   sibling: text.else(null),

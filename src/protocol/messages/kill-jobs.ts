@@ -1,7 +1,7 @@
 /**
  * REQUEST_KILL_JOBS (5041) and RESPONSE_KILL_JOBS (5042), 23.11 and newer: signal all jobs that match.
  *
- * On a cluster without accounting storage an unprivileged user's request that reaches somebody else's job hangs slurmctld (observed on
+ * One from an unprivileged user has to name that user: `rpc/guard.ts` refuses others, which some controllers do not get over (observed on
  * 24.11 and 26.05).
  *
  * Source: `kill_jobs_msg_t`, `kill_jobs_resp_msg_t`, `slurm_selected_step_t`; checked against bytes of Slurm's own library of every

@@ -12,7 +12,7 @@ const selectNodeinfo = struct({
   allocCpus: u16,
   allocMemory: u64,
   tresAllocFmtStr: text,
-  /** {@link FLOAT_MULT} times the value. */
+  /** `FLOAT_MULT` times the value. */
   tresAllocWeighted: double,
 });
 
@@ -108,4 +108,5 @@ export const nodeRecord = struct({
   topologyStr: text.since('25.05').else(null),
 });
 
+/** A decoded node record. */
 export type NodeRecord = Decoded<typeof nodeRecord>;

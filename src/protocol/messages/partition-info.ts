@@ -92,6 +92,7 @@ export const partitionRecord = struct({
   jobDefaultsList: list(jobDefault),
 });
 
+/** A decoded partition record. */
 export type PartitionRecord = Decoded<typeof partitionRecord>;
 
 export const partitionInfo = struct({

@@ -56,6 +56,7 @@ export const reservationRecord = struct({
   coreSpec: array(struct({ nodeName: text, coreId: text })),
 });
 
+/** A decoded reservation record. */
 export type ReservationRecord = Decoded<typeof reservationRecord>;
 
 export const reservationInfo = struct({

@@ -5,6 +5,7 @@ import { NO_VAL } from '../../protocol/sentinels.js';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
 import type { Job } from '../model/job.js';
 import { type ControllerHandler, rc, since } from './handler.js';
+import { hasStepManager } from './records/job-facts.js';
 import { maySignalStep } from './rights.js';
 import { type Caller, NOT_NOW, signalJob } from './signal-job.js';
 import { ACCESS_DENIED, ALREADY_DONE, INVALID_JOB_ID } from './targets.js';
@@ -30,7 +31,8 @@ function signalStep(caller: Caller, job: Job, stepId: number, unixSignal: number
   if (!isJobRunning(job.state)) return NOT_NOW;
   const isAll = (flags & KILL_FLAGS.KILL_FULL_JOB.bit) !== 0;
   const steps = [...job.steps.values()].filter((step) => isAll || step.stepId === stepId);
-  if (steps.length === 0) return INVALID_JOB_ID;
+  // Which steps there are its step manager knows, and nobody asks it.
+  if (steps.length === 0) return since(caller, '24.05') && hasStepManager(job) ? 0 : INVALID_JOB_ID;
   for (const step of steps) {
     const selector = {
       stepId: step.stepId,

@@ -32,10 +32,12 @@ export const config: ControllerHandler<'REQUEST_CONFIG'> = (call) => {
   return answer('RESPONSE_CONFIG', { configFiles, slurmdSpooldir });
 };
 
-/** Files that a client is told not to have. */
+/** Files that a client is told not to have (observed: 22.05, 24.11, 26.05). */
 function absentFiles(own: Release): string[] {
   const files = ['cli_filter.lua', 'plugstack.conf', 'topology.conf'];
-  return since({ own }, '22.05') ? [...files, 'oci.conf', 'scrun.lua'] : files;
+  if (since({ own }, '23.02')) files.push('oci.conf', 'scrun.lua');
+  if (since({ own }, '25.05')) files.push('topology.yaml');
+  return files;
 }
 
 /** The cluster is in none. */

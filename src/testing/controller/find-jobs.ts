@@ -4,11 +4,11 @@ import { NO_VAL } from '../../protocol/sentinels.js';
 import type { StepId } from '../../protocol/step-id.js';
 import type { Job } from '../model/job.js';
 import { type ControllerCall, since } from './handler.js';
-import { ACCESS_DENIED, maySeeJob } from './visibility.js';
+import { ACCESS_DENIED, ALREADY_DONE, INVALID_JOB_ID } from './targets.js';
+import { maySeeJob } from './visibility.js';
 
-/** ESLURM_INVALID_JOB_ID, ESLURM_ALREADY_DONE, ESLURM_JOB_PENDING. */
-export const INVALID_JOB_ID = 2017;
-const [ALREADY_DONE, JOB_PENDING] = [2021, 2024];
+/** ESLURM_JOB_PENDING. */
+const JOB_PENDING = 2024;
 
 /** `find_job`: by the sluid where there is one, of which releases before 25.11 know nothing; else by number. */
 export function findJob(

@@ -5,11 +5,12 @@
  */
 import { isAtLeast } from '../../protocol/release.js';
 import type { Job } from '../model/job.js';
-import { componentsOf, findJob, INVALID_JOB_ID } from './find-jobs.js';
+import { componentsOf, findJob } from './find-jobs.js';
 import { answer, type ControllerCall, type ControllerHandler, rc, since } from './handler.js';
 import { NO_CHANGE, nothingSince } from './no-change.js';
 import { jobRecordOf } from './records/job-record.js';
 import { contextOf } from './records/record-context.js';
+import { INVALID_JOB_ID } from './targets.js';
 import { maySeeJob } from './visibility.js';
 
 export const jobInfo: ControllerHandler<'REQUEST_JOB_INFO'> = (call) => {

@@ -1,5 +1,5 @@
 /**
- * REQUEST_JOB_STATE (23.11 and newer). PrivateData plays no part in it.
+ * REQUEST_JOB_STATE (23.11 and newer). PrivateData plays no part in it (observed: 24.11, 26.05).
  *
  * Source: `dump_job_state`, which is not told who asks, and `foreach_job_by_id_ro` of 24.11.5 and 26.05.3; order as observed on these.
  */

@@ -6,13 +6,14 @@
 import { isJobRunning } from '../../protocol/messages/job-state.js';
 import { isAtLeast } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
+import { SLURM_MAX_NORMAL_STEP_ID } from '../../protocol/step-id.js';
 import type { Job, Step } from '../model/job.js';
-import { INVALID_JOB_ID } from './find-jobs.js';
 import { answer, type ControllerCall, type ControllerHandler, rc, since } from './handler.js';
 import { NO_CHANGE, nothingSince } from './no-change.js';
 import { batchHostOf, hasStepManager } from './records/job-facts.js';
 import { contextOf } from './records/record-context.js';
 import { stepRecordOf } from './records/step-record.js';
+import { INVALID_JOB_ID } from './targets.js';
 import { maySeeJob } from './visibility.js';
 
 type StepCall = ControllerCall<'REQUEST_JOB_STEP_INFO'>;
@@ -28,7 +29,10 @@ export const jobStepInfo: ControllerHandler<'REQUEST_JOB_STEP_INFO'> = (call) =>
   const jobSteps = seen.flatMap((job) =>
     stepsAsked(call, job).map((step) => stepRecordOf(job, step, context)),
   );
-  const managed = record.stepId.jobId === NO_VAL || !since(call, '24.05') ? [] : seen.filter(isManaged);
+  // Not of all jobs, so that nobody asks all nodes.
+  // A suspended job's is not named (observed: 24.11, 26.05).
+  const isNamed = (job: Job) => isManaged(call, job) && isJobRunning(job.state);
+  const managed = record.stepId.jobId === NO_VAL ? [] : seen.filter(isNamed);
   const stepmgrJobs = managed.map((job) => ({ jobId: job.jobId, stepmgr: batchHostOf(job) }));
   return answer('RESPONSE_JOB_STEP_INFO', {
     lastUpdate: BigInt(context.now),
@@ -47,7 +51,8 @@ function jobsAsked({ world, record }: StepCall): Job[] {
 }
 
 function stepsAsked(call: StepCall, job: Job): Step[] {
-  const steps = [...job.steps.values()].filter((step) => !isManaged(job) || step.stepId > MAX_NORMAL);
+  const known = (step: Step) => !isManaged(call, job) || step.stepId > SLURM_MAX_NORMAL_STEP_ID;
+  const steps = [...job.steps.values()].filter(known);
   const { stepId, stepHetComp } = call.record.stepId;
   if (stepId === NO_VAL) return steps;
   const meant = steps.filter((step) => step.stepId === stepId);
@@ -56,8 +61,6 @@ function stepsAsked(call: StepCall, job: Job): Step[] {
   return meant.filter((step) => stepHetComp === NO_VAL || step.stepHetComp === stepHetComp).slice(0, 1);
 }
 
-const MAX_NORMAL = 0xfffffff0;
-
-function isManaged(job: Job): boolean {
-  return hasStepManager(job) && isJobRunning(job.state);
+function isManaged(call: StepCall, job: Job): boolean {
+  return since(call, '24.05') && hasStepManager(job);
 }

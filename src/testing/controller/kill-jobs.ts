@@ -132,8 +132,7 @@ function askedOf({ own, world }: Call, text: string): Asked | number {
       return asked(parsed.jobId + Number(plain.slice(plain.indexOf('+') + 1)));
     case 'sluid': {
       if (!since({ own }, '25.11')) return UNREADABLE;
-      const found = [...world.jobs.values()].find(({ sluid }) => sluid === parsed.sluid);
-      return asked(found?.jobId ?? NO_VAL);
+      return asked(world.jobs.withSluid(parsed.sluid ?? 0n)?.jobId ?? NO_VAL);
     }
     default:
       return asked(parsed.jobId);

@@ -11,7 +11,8 @@ import { NO_CHANGE, nothingSince } from './no-change.js';
 import { nodeRecordOf } from './records/node-record.js';
 import { partitionRecordOf } from './records/partition-record.js';
 import { contextOf } from './records/record-context.js';
-import { ACCESS_DENIED, maySeeTable } from './visibility.js';
+import { ACCESS_DENIED } from './targets.js';
+import { maySeeTable } from './visibility.js';
 
 export const nodeInfo: ControllerHandler<'REQUEST_NODE_INFO'> = (call) => {
   const { world, record } = call;

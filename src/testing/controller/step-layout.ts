@@ -8,29 +8,35 @@ import { headerVersionOf } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SLURM_MAX_NORMAL_STEP_ID } from '../../protocol/step-id.js';
 import type { Step } from '../model/job.js';
-import { allocatedJob, INVALID_JOB_ID } from './find-jobs.js';
+import { allocatedJob } from './find-jobs.js';
 import { answer, type ControllerCall, type ControllerHandler, rc, since } from './handler.js';
 import { batchHostOf, hasStepManager } from './records/job-facts.js';
 import { distributionOf, taskCount } from './records/step-record.js';
+import { INVALID_JOB_ID } from './targets.js';
 
 type LayoutCall = ControllerCall<'REQUEST_STEP_LAYOUT'>;
 
 export const stepLayout: ControllerHandler<'REQUEST_STEP_LAYOUT'> = (call) => {
-  const { stepId, stepHetComp } = call.record.stepId;
   const job = allocatedJob(call, call.record.stepId);
   if (typeof job === 'number') return rc(job);
   if (hasStepManager(job) && since(call, '24.05'))
     return answer('RESPONSE_SLURM_REROUTE_MSG', { workingClusterRec: null, stepmgr: batchHostOf(job) });
-  const step = [...job.steps.values()].find(
+  return layoutAnswer([...job.steps.values()], call);
+};
+
+/** The layout of the step asked for, if it is among these: from a controller, or from a step manager. */
+export function layoutAnswer(steps: readonly Step[], call: Pick<LayoutCall, 'record' | 'own'>) {
+  const { stepId, stepHetComp } = call.record.stepId;
+  const step = steps.find(
     (one) =>
       stepId === NO_VAL ||
       (one.stepId === stepId && (stepHetComp === NO_VAL || one.stepHetComp === stepHetComp)),
   );
   if (step === undefined) return rc(INVALID_JOB_ID);
   return answer('RESPONSE_STEP_LAYOUT', { slurmStepLayout: layoutOf(step, call) });
-};
+}
 
-function layoutOf(step: Step, call: LayoutCall) {
+function layoutOf(step: Step, call: Pick<LayoutCall, 'own'>) {
   return {
     nodeList: compressHostlist(step.nodes),
     startProtocolVer: startVersionOf(step, call),
@@ -41,6 +47,6 @@ function layoutOf(step: Step, call: LayoutCall) {
 }
 
 /** Older controllers do not say it of the batch step (observed: 20.11, 22.05). */
-function startVersionOf({ stepId, startedIn }: Step, call: LayoutCall): number {
+function startVersionOf({ stepId, startedIn }: Step, call: Pick<LayoutCall, 'own'>): number {
   return stepId > SLURM_MAX_NORMAL_STEP_ID && !since(call, '23.02') ? 0 : headerVersionOf(startedIn);
 }

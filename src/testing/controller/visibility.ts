@@ -5,15 +5,12 @@
  */
 import type { Job } from '../model/job.js';
 import type { ControllerCall } from './handler.js';
+import { maySignal } from './rights.js';
 
-type Asker = Pick<ControllerCall, 'uid' | 'world'>;
+type Asker = Pick<ControllerCall, 'uid' | 'world' | 'own'>;
 
-/** ESLURM_ACCESS_DENIED. */
-export const ACCESS_DENIED = 2002;
-
-export function maySeeJob({ uid, world: { users, settings } }: Asker, { user, spec }: Job): boolean {
-  if (!isPrivate(settings.privateData, 'jobs')) return true;
-  return user.uid === uid || users.isOperator(uid) || users.isCoordinator(uid, spec.account);
+export function maySeeJob(asker: Asker, job: Job): boolean {
+  return !isPrivate(asker.world.settings.privateData, 'jobs') || maySignal(asker, job);
 }
 
 /** Of these the whole table is denied to everybody else. */
@@ -24,6 +21,6 @@ export function maySeeTable(
   return !isPrivate(settings.privateData, table) || users.isOperator(uid);
 }
 
-function isPrivate(privateData: ReadonlySet<string>, what: string): boolean {
+export function isPrivate(privateData: ReadonlySet<string>, what: string): boolean {
   return privateData.has(what) || privateData.has('all');
 }

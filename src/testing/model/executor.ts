@@ -6,6 +6,14 @@ import type { Job, Step } from './job.js';
 /** How a task ended: as wait(2) tells. */
 export type WaitStatus = number;
 
+/** A task as a process; of the batch step, the shell. */
+export interface TaskProcess {
+  readonly node: string;
+  readonly task: number;
+  /** Of its process group too. */
+  readonly pid: number;
+}
+
 export interface ExecutorEvents {
   /** A task of a step has ended; of the batch step, the shell. */
   taskEnded(job: Job, step: Step, node: string, status: WaitStatus): void;
@@ -18,9 +26,17 @@ export interface Executor {
    * Signals processes of a step on one node.
    *
    * @param whom `shell`: the first process alone; `group`: its process group; `tasks`: every process of the step there.
-   * @returns false where there is none any more.
+   * @returns their pids, none for records; `null` where there is nobody any more.
    */
-  signal(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): boolean;
+  signal(
+    job: Job,
+    step: Step,
+    node: string,
+    unixSignal: number,
+    whom: 'tasks' | 'shell' | 'group',
+  ): readonly number[] | null;
+  /** The processes that a step has now. */
+  processesOf(step: Step): readonly TaskProcess[];
   /** Writes into the output of a step, as the slurmstepd on this node does. */
   write(job: Job, step: Step, node: string, text: string): void;
   /** Ends all processes there are, by force, and resolves when they are gone. */

@@ -3,7 +3,7 @@ import { isJobFinished, JOB_STATE_FLAGS } from '../../protocol/messages/job-stat
 import type { Job } from './job.js';
 
 export class JobTable extends Map<number, Job> {
-  readonly #arrays = new Map<number, Set<Job>>();
+  readonly #arrays = new Map<number, Job[]>();
   readonly #sluids = new Map<bigint, Job>();
   /** The second in which old jobs were last looked for. */
   #purgedAt = 0;
@@ -12,9 +12,10 @@ export class JobTable extends Map<number, Job> {
     const before = this.get(jobId);
     if (before !== undefined && before !== job) this.delete(jobId);
     this.#sluids.set(job.sluid, job);
-    if (job.array !== null) {
-      const records = this.#arrays.get(job.array.jobId) ?? new Set();
-      this.#arrays.set(job.array.jobId, records.add(job));
+    if (job.array !== null && before !== job) {
+      const records = this.#arrays.get(job.array.jobId) ?? [];
+      records.push(job);
+      this.#arrays.set(job.array.jobId, records);
     }
     return super.set(jobId, job);
   }
@@ -24,9 +25,9 @@ export class JobTable extends Map<number, Job> {
     if (job === undefined) return false;
     this.#sluids.delete(job.sluid);
     if (job.array !== null) {
-      const records = this.#arrays.get(job.array.jobId);
-      records?.delete(job);
-      if (records?.size === 0) this.#arrays.delete(job.array.jobId);
+      const records = this.#arrays.get(job.array.jobId) ?? [];
+      records.splice(records.lastIndexOf(job), 1);
+      if (records.length === 0) this.#arrays.delete(job.array.jobId);
     }
     return super.delete(jobId);
   }
@@ -37,9 +38,12 @@ export class JobTable extends Map<number, Job> {
     super.clear();
   }
 
-  /** All records of an array, in the order they came: the meta record and the tasks that were split off. */
+  /**
+   * All records of an array, that of its waiting tasks (or of the last of them) first, then those split off in their order. Empty for what
+   * is no array.
+   */
   ofArray(jobId: number): readonly Job[] {
-    return [...(this.#arrays.get(jobId) ?? [])];
+    return this.#arrays.get(jobId) ?? [];
   }
 
   withSluid(sluid: bigint): Job | null {
@@ -64,7 +68,7 @@ export class JobTable extends Map<number, Job> {
     for (const job of [...this.values()].reverse()) {
       if (!isOld(job)) continue;
       const { array, het } = job;
-      if (array?.jobId === job.jobId && (this.#arrays.get(job.jobId)?.size ?? 0) > 1) continue;
+      if (array?.jobId === job.jobId && this.ofArray(job.jobId).length > 1) continue;
       if (het?.jobIds.every((id) => isOld(this.get(id))) === false) continue;
       this.delete(job.jobId);
     }

@@ -95,6 +95,8 @@ export interface JobSpec {
   /** Minutes; `null`: no limit. */
   readonly timeLimit: number | null;
   readonly requeue: boolean;
+  /** Its steps are managed by the slurmd of its first node. */
+  readonly stepManager: boolean;
   /** Of scrontab: the line; `null` for all other jobs. */
   readonly cron: string | null;
   readonly mailUser: string | null;

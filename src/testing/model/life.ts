@@ -14,7 +14,8 @@ import {
 import { isAtLeast } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
-import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
+import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
+import { stepName } from '../../rpc/signal-plan.js';
 import type { Executor } from './executor.js';
 import type { Job, JobSpec, Step, StepProgram } from './job.js';
 import { Resources } from './resources.js';
@@ -35,6 +36,7 @@ export const REASONS = {
   WAIT_HELD_USER: 16,
   FAIL_EXIT_CODE: 24,
   FAIL_TIMEOUT: 25,
+  WAIT_ARRAY_TASK_LIMIT: 72,
 } as const;
 
 /** Which processes of a job on one node a signal is for, as a slurmd is told. */
@@ -163,7 +165,10 @@ export class Life {
   /** @returns true where the record has another task that may start. */
   #startNext(job: Job): boolean {
     const { array } = job;
-    if (array !== null && array.limit > 0 && this.#running(array.jobId) >= array.limit) return false;
+    if (array !== null && array.limit > 0 && this.#running(array.jobId) >= array.limit) {
+      job.reason = REASONS.WAIT_ARRAY_TASK_LIMIT;
+      return false;
+    }
     const nodes = this.#resources.take(job);
     if (nodes === null) return false;
     if (array === null || array.taskId !== null) {
@@ -510,9 +515,13 @@ export class Life {
 
   #send(job: Job, step: Step, node: string, unixSignal: number, whom: 'tasks' | 'shell' | 'group'): void {
     if (unixSignal === SIGTERM || unixSignal === SIGKILL) this.#announceEnd(job, step, node);
-    if (unixSignal === 0 || !this.executor.signal(job, step, node, unixSignal, whom)) return;
+    if (unixSignal === 0) return;
+    const pids = this.executor.signal(job, step, node, unixSignal, whom);
+    if (pids === null) return;
     const { jobId, stepId } = step;
-    this.world.signals.push({ jobId, stepId, node, unixSignal, whom, at: Date.now() });
+    const names = { target: stepName(step), signal: unixSignalName(unixSignal) };
+    this.world.signals.push({ jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() });
+    this.world.tell();
   }
 
   /** Puts a text into the output of a running job, as `scontrol notify` does. */
@@ -582,6 +591,9 @@ function mayReach(step: Step, unixSignal: number): boolean {
   return !step.isSuspended || unixSignal === SIGKILL;
 }
 
+/** Among the option bits of a job. */
+export const STEPMGR_ENABLED = 1n << 41n;
+
 /** Of a job that is not held, as PriorityType=priority/basic begins with. */
 const PRIORITY = 4_294_901_000;
 
@@ -605,7 +617,7 @@ function newJob(
     reason: REASONS.WAIT_NO_REASON,
     reasonText: null,
     priority: like?.priority ?? (spec.hold ? 0 : PRIORITY),
-    bitflags: 0n,
+    bitflags: spec.stepManager ? STEPMGR_ENABLED : 0n,
     nodes: [],
     steps: new Map(),
     exitCode: 0,

@@ -1,7 +1,7 @@
 /** Jobs without processes: a signal is written down, and what would end a process by default ends its record. */
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
-import type { Executor, ExecutorEvents } from './executor.js';
+import type { Executor, ExecutorEvents, TaskProcess } from './executor.js';
 import type { Job, Step } from './job.js';
 
 export class RecordExecutor implements Executor {
@@ -19,13 +19,17 @@ export class RecordExecutor implements Executor {
     this.#timers.add(timer);
   }
 
-  signal(job: Job, step: Step, node: string, unixSignal: number): boolean {
+  signal(job: Job, step: Step, node: string, unixSignal: number): readonly number[] | null {
     const alive = this.#alive.get(step);
-    if (alive === undefined || !alive.nodes.has(node)) return false;
+    if (alive === undefined || !alive.nodes.has(node)) return null;
     const isIgnored = job.spec.ignores.has(unixSignal) && unixSignal !== UNIX_SIGNALS.SIGKILL;
     // As the kernel: the sender is answered before its victim is gone.
     if (endsProcess(unixSignal) && !isIgnored) queueMicrotask(() => this.#end(job, step, node, unixSignal));
-    return true;
+    return [];
+  }
+
+  processesOf(): readonly TaskProcess[] {
+    return [];
   }
 
   /** All tasks on a node, which are one process to it. */

@@ -1,5 +1,6 @@
 /** What a job of an embedded cluster can be asked to be: options as callers give them, and the settled specification that comes of them. */
 import { expandHostlist } from '../../config/index.js';
+import { isAtLeast } from '../../protocol/release.js';
 import { showValue } from '../../protocol/slurm-error.js';
 import { type UnixSignal, unixSignalNumber } from '../../protocol/unix-signal.js';
 import { badOption, checkOptions } from '../../rpc/check-options.js';
@@ -57,6 +58,11 @@ export interface SubmitOptions extends ComponentOptions {
   readonly timeLimit?: number | undefined;
   /** Whether it may be requeued. Default true. */
   readonly requeue?: boolean | undefined;
+  /**
+   * Its steps are managed by the slurmd of its first node, as with `sbatch --stepmgr`: 24.05 and newer, no heterogeneous jobs. Default: as
+   * `enable_stepmgr` among the cluster's SlurmctldParameters says.
+   */
+  readonly stepManager?: boolean | undefined;
   /** Makes it a job of scrontab: the line. */
   readonly cron?: string | undefined;
   /** Paths with `%j`, `%A`, `%a`, `%x`, `%N`; default `slurm-%j.out`, for arrays `slurm-%A_%a.out`. */
@@ -117,6 +123,7 @@ const KNOWN: readonly (keyof SubmitOptions)[] = [
     'dependency',
     'timeLimit',
     'requeue',
+    'stepManager',
     'cron',
     'output',
     'error',
@@ -157,6 +164,7 @@ export function specsOf(options: SubmitOptions, world: World, workDirectory: str
     dependency: options.dependency ?? null,
     timeLimit: options.timeLimit ?? null,
     requeue: options.requeue ?? true,
+    stepManager: hasStepManager(options, world),
     cron: options.cron ?? null,
     mailUser: options.mailUser ?? null,
     standardOutput: options.output ?? null,
@@ -171,6 +179,14 @@ export function specsOf(options: SubmitOptions, world: World, workDirectory: str
     script: index === 0 ? script : null,
     ...componentOf(component, world),
   }));
+}
+
+function hasStepManager({ stepManager, components = [] }: SubmitOptions, world: World): boolean {
+  const isPossible = isAtLeast(world.release, '24.05') && components.length === 0;
+  if (stepManager === true && !isPossible)
+    throw badOption('stepManager', stepManager, 'is not for heterogeneous jobs, and came with 24.05');
+  const { SlurmctldParameters = '' } = world.settings.parameters;
+  return stepManager ?? (isPossible && SlurmctldParameters.split(',').includes('enable_stepmgr'));
 }
 
 const SLEEP = '#!/bin/sh\nexec sleep 1000000\n';

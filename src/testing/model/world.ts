@@ -26,10 +26,16 @@ export interface SignalSeen {
   readonly jobId: number;
   /** A step's number; see `step-id.ts` for the special ones. */
   readonly stepId: number;
+  /** The step as Slurm writes it: `12.0`, `12.batch`. */
+  readonly target: string;
   readonly node: string;
   readonly unixSignal: number;
+  /** Its name: `SIGTERM`. */
+  readonly signal: string;
   /** To the tasks of a step, to the batch shell alone, or to its process group. */
   readonly whom: 'tasks' | 'shell' | 'group';
+  /** `jobs: 'processes'`: what was signalled, each the leader of its process group; empty for records. */
+  readonly pids: readonly number[];
   /** Milliseconds since 1970. */
   readonly at: number;
 }
@@ -88,6 +94,11 @@ export class World {
   /** To be called after a change that somebody may wait for. */
   changed(): void {
     this.lastUpdate = nowSeconds();
+    this.tell();
+  }
+
+  /** To be called after what somebody may wait for that is no change of a job: a signal. */
+  tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 

@@ -1,9 +1,18 @@
 /** Jobs whose scripts and steps are real child processes, each in a session of its own. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
-import type { Executor, ExecutorEvents } from '../model/executor.js';
+import type { Executor, ExecutorEvents, TaskProcess } from '../model/executor.js';
 import type { Job, Step } from '../model/job.js';
 import { taskEnvironment } from './environment.js';
 import { outputPath } from './output-path.js';
@@ -13,10 +22,14 @@ interface Leader {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly node: string;
+  readonly task: number;
 }
 
 /** Wait status of a program that could not be started, as a shell tells it: exit code 127. */
 const NOT_STARTED = 127 << 8;
+
+/** Several write to it: the shell, its steps, and notifications. */
+const FRESH_AND_SHARED = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
 /** Whether processes of jobs can be those of their users. */
 const isRoot = process.getuid?.() === 0;
@@ -70,7 +83,7 @@ export class ProcessExecutor implements Executor {
     this.#spawn(
       job,
       step,
-      node,
+      { node, task: 0 },
       [script, ...spec.arguments],
       { cwd: spec.workDirectory, env, stdio: ['ignore', out, err] },
       events,
@@ -83,7 +96,7 @@ export class ProcessExecutor implements Executor {
     if (program === null) return;
     const env = { ...program.environment, ...taskEnvironment(step, node, task) };
     const options: SpawnOptions = { cwd: program.workDirectory, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    const child = this.#spawn(job, step, node, program.argv, options, events);
+    const child = this.#spawn(job, step, { node, task }, program.argv, options, events);
     child?.stdout?.on('data', (chunk: Buffer) => program.output('stdout', chunk));
     child?.stderr?.on('data', (chunk: Buffer) => program.output('stderr', chunk));
   }
@@ -91,7 +104,7 @@ export class ProcessExecutor implements Executor {
   #spawn(
     job: Job,
     step: Step,
-    node: string,
+    { node, task }: Pick<Leader, 'node' | 'task'>,
     [command = '', ...args]: readonly string[],
     options: SpawnOptions,
     events: ExecutorEvents,
@@ -110,7 +123,7 @@ export class ProcessExecutor implements Executor {
     });
     const { pid } = child;
     if (pid === undefined) return null;
-    const leader: Leader = { child, pid, node };
+    const leader: Leader = { child, pid, node, task };
     const leaders = this.#leaders.get(step) ?? new Set();
     this.#leaders.set(step, leaders.add(leader));
     child.once('exit', (code, signal) => {
@@ -132,9 +145,14 @@ export class ProcessExecutor implements Executor {
     node: string,
     unixSignal: number,
     whom: 'tasks' | 'shell' | 'group',
-  ): boolean {
+  ): readonly number[] | null {
     const here = [...(this.#leaders.get(step) ?? [])].filter((leader) => leader.node === node);
-    return here.map(({ pid }) => signalProcess(whom === 'shell' ? pid : -pid, unixSignal)).some(Boolean);
+    const reached = here.filter(({ pid }) => signalProcess(whom === 'shell' ? pid : -pid, unixSignal));
+    return reached.length === 0 ? null : reached.map(({ pid }) => pid);
+  }
+
+  processesOf(step: Step): readonly TaskProcess[] {
+    return [...(this.#leaders.get(step) ?? [])].map(({ node, task, pid }) => ({ node, task, pid }));
   }
 
   write(job: Job, step: Step, node: string, text: string): void {
@@ -184,7 +202,7 @@ export class ProcessExecutor implements Executor {
   #open(job: Job, pattern: string | null): number {
     const path = outputPath(job, pattern);
     try {
-      const file = openSync(path, 'w', 0o644);
+      const file = openSync(path, FRESH_AND_SHARED, 0o644);
       if (isRoot) chownSync(path, job.user.uid, job.user.gid);
       return file;
     } catch {

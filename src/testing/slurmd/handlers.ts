@@ -2,6 +2,7 @@
 import type { MessageName } from '../../protocol/messages/index.js';
 import { returnCode } from '../wire-server.js';
 import { endJobAtOnce, suspendJob, terminateJob } from './end-job.js';
+import { managedStepInfo, managedStepLayout } from './managed-steps.js';
 import type { SlurmdHandler } from './node-daemon.js';
 import { signalTasks, terminateTasks } from './signal-tasks.js';
 
@@ -20,4 +21,6 @@ export const SLURMD_HANDLERS: { readonly [N in MessageName]?: SlurmdHandler<N> }
   REQUEST_KILL_TIMELIMIT: endJobAtOnce,
   REQUEST_KILL_PREEMPTED: endJobAtOnce,
   REQUEST_SUSPEND_INT: suspendJob,
+  REQUEST_JOB_STEP_INFO: managedStepInfo,
+  REQUEST_STEP_LAYOUT: managedStepLayout,
 };

@@ -8,7 +8,7 @@ import type { LabCluster } from '../../../lab/cluster.js';
 import type { ExecResult } from '../../../lab/exec.js';
 import type { PeerPlace } from '../../../lab/libslurm-peer.js';
 import type { Release } from '../../../src/index.js';
-import { type EmbeddedCluster, startCluster } from '../../../src/testing/index.js';
+import { type ClusterOptions, type EmbeddedCluster, startCluster } from '../../../src/testing/index.js';
 
 export type StageUser = 'alice' | 'bob' | 'root';
 
@@ -78,7 +78,7 @@ export function realStage(cluster: LabCluster): Stage {
 }
 
 /** Before a cluster in this process. */
-export class EmbeddedStage implements Stage {
+export class EmbeddedStage implements Stage, AsyncDisposable {
   readonly name = 'the embedded cluster';
   readonly place: ClientPrograms;
   readonly cluster: EmbeddedCluster;
@@ -90,11 +90,12 @@ export class EmbeddedStage implements Stage {
     this.#directory = directory;
   }
 
-  static async open(release: Release): Promise<EmbeddedStage> {
+  static async open(release: Release, options: ClusterOptions = {}): Promise<EmbeddedStage> {
     // Users other than this process's own have to get at slurm.conf and at munged's socket.
     const directory = await mkdtemp(join(tmpdir(), 'swl-'));
     await chmod(directory, 0o755);
-    const cluster = await startCluster({ release, nodes: 2, directory, parameters: { KillWait: '3' } });
+    const parameters = { KillWait: '3' };
+    const cluster = await startCluster({ release, nodes: 2, directory, parameters, ...options });
     const { slurmConf } = cluster;
     const place = await ClientPrograms.of({ release, slurmConf, directory });
     return new EmbeddedStage(cluster, place, directory);
@@ -132,6 +133,10 @@ export class EmbeddedStage implements Stage {
 
   startController(): Promise<void> {
     return this.cluster.daemon('slurmctld').start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async close(): Promise<void> {

@@ -93,7 +93,11 @@ const NOW = 1_700_000_000;
 
 /** The configuration of a cluster without scrontab, told by a slurmctld of a release. */
 export function buildInfoReply(
-  daemon: { readonly release: Release; readonly upSeconds?: number },
+  daemon: {
+    readonly release: Release;
+    readonly upSeconds?: number;
+    readonly scronParams?: string | undefined;
+  },
   release: Release,
 ): Uint8Array {
   const type = messageType('RESPONSE_BUILD_INFO');
@@ -102,7 +106,7 @@ export function buildInfoReply(
     lastUpdate: BigInt(NOW),
     bootTime: BigInt(NOW - (daemon.upSeconds ?? 86_400)),
     version: `${daemon.release}.3`,
-    scronParams: null,
+    scronParams: daemon.scronParams ?? null,
     schedParams: null,
   };
   const record = settled(type, { ...example, ...told }, release) as MessageInput<'RESPONSE_BUILD_INFO'>;

@@ -8,7 +8,7 @@ import { buildInfo } from '../../../protocol/messages/build-info.js';
 import { isAtLeast, type Release } from '../../../protocol/release.js';
 import { INFINITE, INFINITE16, NO_VAL, NO_VAL16 } from '../../../protocol/sentinels.js';
 import type { Encodable } from '../../../protocol/wire-type.js';
-import { mungeSocketIn } from '../../slurm-conf-text.js';
+import { parametersOf } from '../../slurm-conf-text.js';
 import { carriedIn } from './carried.js';
 import type { RecordContext } from './record-context.js';
 import { versionText } from './version-text.js';
@@ -27,23 +27,17 @@ export function configurationOf(context: RecordContext): ConfigurationInput {
     lastUpdate: BigInt(context.now),
     bootTime: BigInt(world.bootTime),
     version: versionText(own),
-    clusterName: world.clusterName,
-    authtype: 'auth/munge',
-    authinfo: `socket=${mungeSocketIn(directory)}`,
     controlAddr: controllers.map(({ host }) => host),
     controlMachine: controllers.map((_, i) => `embedded${i === 0 ? '' : i + 1}`),
     slurmctldPort: controllers[0]?.port ?? 0,
     slurmConf: place?.slurmConf ?? null,
-    stateSaveLocation: directory,
-    slurmdSpooldir: directory,
     slurmUserId: users.slurmUser.uid,
     slurmUserName: users.slurmUser.name,
     maxNodeCnt: world.nodes.size,
     nextJobId: world.nextJobId,
-    privateData: privateDataBits([...settings.privateData]),
     slurmctldParams: rateLimitOf(settings.rateLimit),
   };
-  apply(base, settings.parameters);
+  apply(base, parametersOf(world, controllers, directory), own);
   return carriedIn(buildInfo, release, base);
 }
 
@@ -88,47 +82,35 @@ const FIELDS: Readonly<Record<string, keyof ConfigurationInput>> = {
   groupupdateforce: 'groupForce',
   interactivestepoptions: 'interactiveStepOpts',
   jobacctgatherfrequency: 'jobAcctGatherFreq',
-  jobacctgatherparams: 'jobAcctGatherParams',
   jobcontainertype: 'jobContainerPlugin',
   namespacetype: 'namespacePlugin',
   launchparameters: 'launchParams',
   licenseparameters: 'licenseParams',
   maxarraysize: 'maxArraySz',
-  maxdbdmsgs: 'maxDbdMsgs',
   maxjobcount: 'maxJobCnt',
   maxnodecount: 'maxNodeCnt',
   maxstepcount: 'maxStepCnt',
   mcsparameters: 'mcsPluginParams',
   messagetimeout: 'msgTimeout',
-  mpiparams: 'mpiParams',
   plugstackconfig: 'plugstack',
   preemptparameters: 'preemptParams',
   prepparameters: 'prepParams',
   prioritydecayhalflife: 'priorityDecayHl',
   priorityparameters: 'priorityParams',
-  priorityweightassoc: 'priorityWeightAssoc',
   priorityweightfairshare: 'priorityWeightFs',
   priorityweightjobsize: 'priorityWeightJs',
   priorityweightpartition: 'priorityWeightPart',
   propagateresourcelimits: 'propagateRlimits',
   propagateresourcelimitsexcept: 'propagateRlimitsExcept',
-  requeueexit: 'requeueExit',
   returntoservice: 'ret2service',
   schedulerparameters: 'schedParams',
   schedulertimeslice: 'schedTimeSlice',
   schedulertype: 'schedtype',
   scronparameters: 'scronParams',
   slurmctldparameters: 'slurmctldParams',
-  slurmctldpidfile: 'slurmctldPidfile',
-  slurmctldlogfile: 'slurmctldLogfile',
-  slurmdlogfile: 'slurmdLogfile',
   slurmdparameters: 'slurmdParams',
-  slurmdpidfile: 'slurmdPidfile',
-  slurmdspooldir: 'slurmdSpooldir',
-  srunepilog: 'srunEpilog',
   switchparameters: 'switchParam',
   tlsparameters: 'tlsParams',
-  topologyparam: 'topologyParam',
   unkillablesteptimeout: 'unkillableTimeout',
   unkillablestepprogram: 'unkillableProgram',
   x11parameters: 'x11Params',
@@ -155,7 +137,7 @@ const SELECT_PARAMETERS: Readonly<Record<string, number>> = {
 };
 
 /** Parameters of slurm.conf in the fields that show them. Those that no field shows are left out. */
-function apply(record: ConfigurationInput, parameters: Readonly<Record<string, string>>): void {
+function apply(record: ConfigurationInput, parameters: Readonly<Record<string, string>>, own: Release): void {
   const target = record as Record<string, unknown>;
   for (const [name, value] of Object.entries(parameters)) {
     const lower = name.toLowerCase();
@@ -169,8 +151,13 @@ function apply(record: ConfigurationInput, parameters: Readonly<Record<string, s
     else if (Array.isArray(before)) target[field] = value.split(',');
     else if (typeof before === 'number') target[field] = numberOf(value, WIDE.has(field)) ?? before;
     else if (typeof before === 'bigint') target[field] = /^\d{1,18}$/.test(value) ? BigInt(value) : before;
-    else target[field] = value;
+    else target[field] = isNoPlugin(value, own) ? null : value;
   }
+}
+
+/** A plugin that does nothing has had no name since (observed: 24.11). */
+function isNoPlugin(value: string, own: Release): boolean {
+  return isAtLeast(own, '23.02') && /(^|\/)none$/.test(value);
 }
 
 function bitsOf(names: readonly string[], known: Readonly<Record<string, number>>): number {
@@ -466,7 +453,9 @@ function defaultsSince(own: Release, release: Release): Partial<ConfigurationInp
     ...(is('23.02') ? { topologyPlugin: is('26.05') ? 'topology/flat' : 'topology/default' } : {}),
     ...(is('23.02') && !is('25.11') ? { accountingStorageUser: 'root' } : {}),
     ...(is('25.11') && !isAtLeast(release, '25.11') ? { accountingStorageUser: 'N/A' } : {}),
-    ...(is('24.11') ? { priorityType: 'priority/multifactor' } : {}),
+    ...(is('23.02') ? { routePlugin: null } : {}),
+    ...(is('23.11') ? { priorityType: 'priority/multifactor' } : {}),
+    ...(is('24.11') ? { preemptType: null } : {}),
     ...(is('26.05') ? { healthCheckNodeState: 255 } : {}),
     ...(is('25.05') ? { getEnvTimeout: 120 } : {}),
     ...(is('21.08') ? {} : { suspendTime: 0, confFlags: 67 }),

@@ -2,6 +2,7 @@
 import { isJobFinished, isJobPending, JOB_STATE_FLAGS } from '../../../protocol/messages/job-state.js';
 import { headerVersionOf, type Release } from '../../../protocol/release.js';
 import type { Job } from '../../model/job.js';
+import { STEPMGR_ENABLED } from '../../model/life.js';
 import { cpuShare } from '../../model/resources.js';
 import type { World } from '../../model/world.js';
 
@@ -50,8 +51,6 @@ export function runSeconds(
   const until = isJobFinished(state) ? endTime : now;
   return suspendTime > startTime ? preSusTime + until - suspendTime : until - startTime;
 }
-
-const STEPMGR_ENABLED = 1n << 41n;
 
 /** Whether the slurmd of its batch host manages its steps. */
 export function hasStepManager({ bitflags }: Job): boolean {

@@ -14,6 +14,7 @@ import {
   isJobSuspended,
 } from '../../../protocol/messages/job-state.js';
 import { SHOW_FLAGS } from '../../../protocol/messages/show-flags.js';
+import { isAtLeast } from '../../../protocol/release.js';
 import { INFINITE, NO_VAL, NO_VAL16 } from '../../../protocol/sentinels.js';
 import { SLURM_MAX_NORMAL_STEP_ID } from '../../../protocol/step-id.js';
 import { type Encodable, FLOAT_MULT } from '../../../protocol/wire-type.js';
@@ -81,7 +82,7 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     network: null,
     preemptTime: 0n,
     preSusTime: BigInt(job.preSusTime),
-    priority: isJobSuspended(state) ? 0 : job.priority,
+    priority: isJobSuspended(state) ? 0 : priorityOf(job, context),
     profile: 0,
     reboot: 0,
     reqSwitch: 0,
@@ -97,7 +98,7 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     timeMin: 0,
     tresBind: null,
     tresAllocStr: isStarted ? tresOf(cpus, nodeCount) : null,
-    tresReqStr: tresOf(spec.tasks * spec.cpusPerTask, spec.nodes),
+    tresReqStr: tresOf(spec.tasks * spec.cpusPerTask, spec.nodes, memoryAsked(job, context)),
     tresFreq: null,
     tresPerJob: null,
     tresPerNode: null,
@@ -123,8 +124,8 @@ export function jobRecordOf(job: Job, context: RecordContext): JobRecordInput {
     gresDetail: [],
     nodeInx: nodes.length === 0 ? null : nodeBits(world, nodes),
     hasDetails: true,
-    accrueTime: BigInt(array === null ? job.eligibleTime : 0),
-    eligibleTime: BigInt(array !== null && array.taskId === null ? 0 : job.eligibleTime),
+    accrueTime: BigInt(array === null && !isBlocked(job) ? job.eligibleTime : 0),
+    eligibleTime: BigInt(isBlocked(job) || (array !== null && array.taskId === null) ? 0 : job.eligibleTime),
     clusterFeatures: null,
     cpuFreqGov: NO_VAL,
     cpuFreqMax: NO_VAL,
@@ -181,12 +182,12 @@ const NO_LAYOUT = {
   planeSize: 0,
 } as const;
 
-const YEAR_MINUTES = 365 * 24 * 60;
-
-/** A job without limit shows none while it waits, and a year when it was started by itself (observed). */
-function timeLimitOf({ spec: { timeLimit }, het, state }: Job): number {
-  return timeLimit ?? (isJobPending(state) || het !== null ? INFINITE : YEAR_MINUTES);
+/** As of jobs that the main scheduler starts; one that backfill starts shows a year where it has no limit. */
+function timeLimitOf({ spec: { timeLimit } }: Job): number {
+  return timeLimit ?? INFINITE;
 }
+
+const YEAR_MINUTES = 365 * 24 * 60;
 
 function timesOf(job: Job, { now }: RecordContext): { startTime: number; endTime: number } {
   const { startTime, endTime, beginTime, state } = job;
@@ -208,23 +209,39 @@ const USE_DEFAULT_QOS = 1n << 27n;
 const USE_DEFAULT_WCKEY = 1n << 28n;
 const JOB_DEPENDENT = 1n << 29n;
 const JOB_PART_ASSIGNED = 1n << 31n;
-const BACKFILL_SCHED = 1n << 32n;
 
 function bitflagsOf(job: Job, context: RecordContext): bigint {
-  const { spec, state, bitflags, reason } = job;
+  const { spec, state, bitflags } = job;
   let bits = bitflags;
   if (spec.account === null) bits |= USE_DEFAULT_ACCT;
   if (spec.qos === null) bits |= USE_DEFAULT_QOS;
   if (spec.wckey === null) bits |= USE_DEFAULT_WCKEY;
   if (spec.partition === 'main') bits |= USE_DEFAULT_PART | JOB_PART_ASSIGNED;
   if (isJobPending(state)) {
-    if (reason === REASONS.WAIT_DEPENDENCY || reason === REASONS.WAIT_HELD_USER) bits |= JOB_DEPENDENT;
-  } else bits |= BACKFILL_SCHED | (isJobFinished(state) ? TRES_STR_CALC : JOB_WAS_RUNNING);
+    if (isBlocked(job)) bits |= JOB_DEPENDENT;
+  } else bits |= isJobFinished(state) ? TRES_STR_CALC : JOB_WAS_RUNNING;
   return isCarried(context, '21.08') ? bits : bits & 0xffffffffn;
 }
 
-function tresOf(cpus: number, nodes: number): string {
-  return `cpu=${cpus},node=${nodes},billing=${cpus}`;
+/** It waits for something else than time or room. */
+function isBlocked({ state, reason }: Job): boolean {
+  return isJobPending(state) && (reason === REASONS.WAIT_DEPENDENCY || reason === REASONS.WAIT_HELD_USER);
+}
+
+function tresOf(cpus: number, nodes: number, memory = ''): string {
+  return `cpu=${cpus},${memory}node=${nodes},billing=${cpus}`;
+}
+
+/** Who asks for no memory is shown as asking for all of its nodes, in 22.05 and newer (observed). */
+function memoryAsked({ spec }: Job, { world, own }: RecordContext): string {
+  const [node] = world.nodes.values();
+  return isAtLeast(own, '22.05') ? `mem=${spec.nodes * (node?.memory ?? 0)}M,` : '';
+}
+
+/** priority/basic counts down from job to job; priority/multifactor, the default since 23.11, has nothing to weigh. */
+function priorityOf({ priority, jobId }: Job, { own }: RecordContext): number {
+  if (priority === 0 || isAtLeast(own, '23.11')) return Math.min(priority, 1);
+  return 4_294_901_760 - jobId;
 }
 
 /** `8-9`; numbers of components follow one another. */

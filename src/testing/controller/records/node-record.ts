@@ -6,8 +6,9 @@
  */
 import { nodeRecord } from '../../../protocol/messages/node-record.js';
 import { NODE_STATE_FLAGS, NODE_STATES } from '../../../protocol/messages/node-state.js';
+import { SHOW_FLAGS } from '../../../protocol/messages/show-flags.js';
 import { INFINITE, NO_VAL, NO_VAL64 } from '../../../protocol/sentinels.js';
-import type { Encodable } from '../../../protocol/wire-type.js';
+import { type Encodable, FLOAT_MULT } from '../../../protocol/wire-type.js';
 import type { Life } from '../../model/life.js';
 import type { ClusterNode } from '../../model/world.js';
 import type { NodeDaemon } from '../../slurmd/node-daemon.js';
@@ -58,7 +59,7 @@ export function nodeRecordOf(
     memSpecLimit: 0n,
     cpuSpecList: null,
     cpusEfctv: cpus,
-    cpuLoad: 0,
+    cpuLoad: allocCpus * 100,
     freeMem: BigInt(node.memory),
     weight: 1,
     reasonUid: reason === null ? NO_VAL : world.users.slurmUser.uid,
@@ -72,7 +73,7 @@ export function nodeRecordOf(
       allocCpus,
       allocMemory: 0n,
       tresAllocFmtStr: allocTres,
-      tresAllocWeighted: 0,
+      tresAllocWeighted: since(context, '25.05') ? 0 : allocCpus * FLOAT_MULT,
     },
     allocCpus,
     allocMemory: 0n,
@@ -81,7 +82,7 @@ export function nodeRecordOf(
     features,
     featuresAct: features,
     gres: null,
-    gresDrain: 'N/A',
+    gresDrain: (context.showFlags & SHOW_FLAGS.SHOW_DETAIL) === 0 ? null : 'N/A',
     gresUsed: null,
     os: 'Linux',
     comment: null,

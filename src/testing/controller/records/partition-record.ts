@@ -9,6 +9,7 @@ import {
   PARTITION_STATES,
   partitionRecord,
 } from '../../../protocol/messages/partition-info.js';
+import { isAtLeast } from '../../../protocol/release.js';
 import { INFINITE, NO_VAL, NO_VAL16 } from '../../../protocol/sentinels.js';
 import type { Encodable } from '../../../protocol/wire-type.js';
 import { carriedIn } from './carried.js';
@@ -50,7 +51,8 @@ export function partitionRecordOf(context: RecordContext): Encodable<typeof part
     denyAccounts: null,
     denyQos: null,
     nodes: compressHostlist(names),
-    nodesets: 'ALL',
+    // Nodes=ALL of slurm.conf counts as the name of a set since 23.11.
+    nodesets: isAtLeast(context.own, '23.11') ? 'ALL' : null,
     nodeInx: nodeBits(world, names),
     billingWeightsStr: null,
     tresFmtStr: `cpu=${cpus},mem=${memory}M,node=${nodes.length},billing=${cpus}`,

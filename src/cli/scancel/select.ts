@@ -1,0 +1,132 @@
+/**
+ * Which job records a cancel means, and by which text each is named to the controller.
+ *
+ * Source: scancel(1) of 22.05 and 26.05, observed. As 26.05 where they differ: 22.05 took a pending task that is named alone for all pending tasks of its
+ * array. A het component (`12+1`) is that component here; scancel takes it for the whole job as soon as it looks at records.
+ */
+import { expandHostlist } from '../../config/index.js';
+import type { JobRecord } from '../../protocol/messages/job-record.js';
+import { isJobFinished, isJobPending } from '../../protocol/messages/job-state.js';
+import { tasksOf } from '../../rpc/job-filter.js';
+import { recordTasks } from '../../rpc/job-lookup.js';
+import { isMeta, nameOf } from '../../rpc/kill-jobs-singles.js';
+import type { Operand } from './job-ids.js';
+import type { CancelFilter } from './request.js';
+
+/** One job or step that was named: of a list of tasks each by itself. */
+export interface Wanted {
+  /** As it was named: `12`, `12_*`, `12_3`, `12+1`. */
+  readonly text: string;
+  readonly step: number | null;
+  /** A single task, which no more than one record can have. */
+  readonly task: number | null;
+  fits(job: JobRecord): boolean;
+}
+
+export function wantedOf(operands: readonly Operand[]): Wanted[] {
+  return operands.flatMap(({ job, step }): Wanted[] => {
+    const { kind, jobId, text } = job;
+    switch (kind) {
+      case 'array-task':
+      case 'array-tasks':
+        return tasksOf(job).map((task) => ({
+          text: `${jobId}_${task}`,
+          step,
+          task,
+          fits: (record) => record.arrayJobId === jobId && recordTasks(record).includes(task),
+        }));
+      case 'whole-array':
+        return [{ text, step, task: null, fits: (record) => record.arrayJobId === jobId }];
+      case 'het-component':
+        return [
+          {
+            text,
+            step,
+            task: null,
+            fits: (record) => record.hetJobId === jobId && `${jobId}+${record.hetJobOffset}` === text,
+          },
+        ];
+      case 'job':
+        return [
+          {
+            text,
+            step,
+            task: null,
+            fits: (record) => record.jobId === jobId || (record.arrayJobId === jobId && step === null),
+          },
+        ];
+      default: // a sluid is not in the records, and asked for as it stands
+        return [];
+    }
+  });
+}
+
+/** What records and wishes come to. */
+export interface Selection {
+  /** Records that are meant, in the controller's order. */
+  readonly jobs: readonly JobRecord[];
+  /** What was named and is there. */
+  readonly found: readonly (Wanted & { readonly isPending: boolean })[];
+  /** What was named and is not. */
+  readonly missing: readonly Wanted[];
+}
+
+export function select(
+  records: readonly JobRecord[],
+  wanted: readonly Wanted[],
+  filter: CancelFilter,
+  hasFilter: boolean,
+): Selection {
+  const alive = records.filter((job) => !isJobFinished(job.jobState));
+  const matches = wanted.map((one) => ({ one, jobs: alive.filter((job) => one.fits(job)) }));
+  const named = new Set(matches.flatMap(({ jobs }) => jobs));
+  const jobs = wanted.length === 0 ? alive : alive.filter((job) => named.has(job));
+  return {
+    jobs: hasFilter ? filtered(jobs, filter) : jobs,
+    found: matches.flatMap(({ one, jobs: own }) =>
+      own.length === 0 ? [] : [{ ...one, isPending: own.some(({ jobState }) => isJobPending(jobState)) }],
+    ),
+    missing: matches.filter(({ jobs: own }) => own.length === 0).map(({ one }) => one),
+  };
+}
+
+/** What names a record to the controller. */
+export function textOf(job: JobRecord): string {
+  return job.arrayJobId !== 0 ? nameOf(job) : String(job.jobId);
+}
+
+/** True for the record of pending tasks that the controller did not name: its number would be the running ones too. */
+export function isUntold(job: JobRecord): boolean {
+  return isMeta(job) && recordTasks(job).length === 0;
+}
+
+/** A component is not asked for beside its leader, which reaches it. */
+function filtered(jobs: readonly JobRecord[], filter: CancelFilter): JobRecord[] {
+  const fitting = jobs.filter((job) => fits(job, filter));
+  const leaders = new Set(fitting.filter((job) => job.hetJobId === job.jobId).map(({ jobId }) => jobId));
+  return fitting.filter(({ jobId, hetJobId }) => hetJobId === jobId || !leaders.has(hetJobId));
+}
+
+function fits(job: JobRecord, filter: CancelFilter): boolean {
+  const { account, name, nodelist, partition, qos, reservation, state, user, wckey } = filter;
+  if (account !== undefined && job.account !== account) return false;
+  if (name !== undefined && job.name !== name) return false;
+  if (partition !== undefined && job.partition !== partition) return false;
+  if (qos !== undefined && job.qos !== qos) return false;
+  if (reservation !== undefined && job.resvName !== reservation) return false;
+  if (state !== undefined && (job.jobState & 0xff) !== state.number) return false;
+  if (user !== undefined && job.userId !== user.uid) return false;
+  if (nodelist !== undefined && !haveCommon(job.nodes ?? '', nodelist)) return false;
+  return wckey === undefined || isWckey(job.wckey, wckey);
+}
+
+function haveCommon(own: string, wanted: string): boolean {
+  const names = new Set(expandHostlist(own));
+  return expandHostlist(wanted).some((name) => names.has(name));
+}
+
+/** The mark `*` of a default key is looked at only where it was given. */
+function isWckey(own: string | null, wanted: string): boolean {
+  if (own === null) return false;
+  return own === wanted || (!wanted.startsWith('*') && own.startsWith('*') && own.slice(1) === wanted);
+}
