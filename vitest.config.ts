@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { ONLY_REAL } from './test/live/support/only-real.js';
+import { LONG_ON_EMBEDDED, ONLY_REAL } from './test/live/support/only-real.js';
 
 const common = {
   setupFiles: ['test/support/seed.ts'],
@@ -8,6 +8,11 @@ const common = {
   testTimeout: 60_000,
   hookTimeout: 180_000,
 };
+
+const notEmbedded = [
+  ...Object.keys(ONLY_REAL),
+  ...(process.env.SLURMWIRE_LIVE === 'all' ? [] : LONG_ON_EMBEDDED),
+];
 
 export default defineConfig({
   test: {
@@ -22,7 +27,7 @@ export default defineConfig({
           ...common,
           name: 'embedded',
           include: ['test/live/*.test.ts'],
-          exclude: Object.keys(ONLY_REAL).map((file) => `test/live/${file}`),
+          exclude: notEmbedded.map((file) => `test/live/${file}`),
           env: { SLURMWIRE_LIVE_ON: 'embedded' },
         },
       },

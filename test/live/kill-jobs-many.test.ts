@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest';
 import type { KilledJobs } from '../../src/rpc/index.js';
 import { describeLive, type Live } from './support/live.js';
+import { submitMany } from './support/submit-many.js';
 
 const MANY = 1_000;
 
@@ -21,7 +22,7 @@ for (const release of ['22.05', '24.11', '26.05'] as const) {
 
     test.each(['by a filter', 'by their ids'])('%s', async (way) => {
       const { alice, cluster } = live();
-      const ids = await submitMany(live());
+      const ids = await submitMany(live().cluster, MANY);
       alice.forget(); // so that the first contact counts, every time
       const which = way === 'by their ids' ? ids : { user: cluster.users.alice.uid, state: 'PENDING' };
       const killed = await kill(which);
@@ -42,17 +43,6 @@ for (const release of ['22.05', '24.11', '26.05'] as const) {
       expect(ids.filter((id) => now.get(id) !== 'CANCELLED')).toEqual([]);
     });
   });
-}
-
-/** Held jobs of alice, in order of their numbers. Two shells submit them: starting a thousand of them would take longer. */
-async function submitMany({ cluster }: Live): Promise<number[]> {
-  const sbatch = "sbatch --parsable --hold --output=/dev/null --wrap='sleep 1'";
-  const loop = `i=0; while [ $i -lt ${MANY / 2} ]; do ${sbatch}; i=$((i+1)); done`;
-  const shell = () => cluster.exec(['sh', '-c', loop], { user: 'alice' });
-  const outputs = await Promise.all([shell(), shell()]);
-  const ids = outputs.flatMap(({ stdout }) => stdout.trim().split('\n').map(Number));
-  expect(ids).toHaveLength(MANY);
-  return ids.sort((a, b) => a - b);
 }
 
 async function states({ cluster }: Live): Promise<ReadonlyMap<number, string>> {

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest';
 import type { KilledJobs, Pace } from '../../src/rpc/index.js';
 import { describeLive, type Live } from './support/live.js';
+import { submitMany } from './support/submit-many.js';
 
 const MANY = 500;
 /** More than the limiter lets in within two seconds, its bucket being empty. */
@@ -25,7 +26,7 @@ for (const [release, oneByOne] of [
 
     test(`${MANY} killJob at once: all land`, async () => {
       const { alice } = live();
-      const ids = await submitMany(live(), MANY);
+      const ids = await submitMany(live().cluster, MANY);
       alice.forget();
       await alice.call('paces', [], options); // calls that come together make a client each
       const startedAt = performance.now();
@@ -47,7 +48,7 @@ for (const [release, oneByOne] of [
 
     test('killJobs with too little time: what landed, what was refused, what was not sent, as it is', async () => {
       const { alice } = live();
-      const ids = await submitMany(live(), FEW);
+      const ids = await submitMany(live().cluster, FEW);
       await emptyBucket(live(), options);
       alice.forget(); // a client that knows of no limit
       const { value, error } = await alice.call(
@@ -83,17 +84,6 @@ async function emptyBucket({ alice }: Live, options: Record<string, unknown>): P
     await Promise.all(Array.from({ length: 100 }, ping));
     [{ backoffs }] = (await alice.call('paces', [], options)).value;
   }
-}
-
-/** Held jobs of alice, submitted as root, whom nobody limits. */
-async function submitMany({ cluster }: Live, count: number): Promise<number[]> {
-  const sbatch = "sbatch --parsable --hold --uid=alice --output=/dev/null --wrap='sleep 1'";
-  const loop = `i=0; while [ $i -lt ${count / 2} ]; do ${sbatch}; i=$((i+1)); done`;
-  const shell = () => cluster.exec(['sh', '-c', loop], { user: 'root' });
-  const outputs = await Promise.all([shell(), shell()]);
-  const ids = outputs.flatMap(({ stdout }) => stdout.trim().split('\n').map(Number));
-  expect(ids).toHaveLength(count);
-  return ids.sort((a, b) => a - b);
 }
 
 async function notCancelled({ cluster }: Live, ids: readonly number[]): Promise<number[]> {

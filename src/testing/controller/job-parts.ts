@@ -46,7 +46,8 @@ export function answerByParts(
   if (missing.length > 0) note(INVALID_JOB_ID, missing);
   const show = (tasks: readonly number[]) =>
     since(call, '26.05') ? `${arrayJobId}_[${taskText(tasks)}]` : `${arrayJobId}_${taskText(tasks)}`;
-  const list = [...byCode].map(([errorCode, tasks]) => ({
+  const inOrder = [...byCode].sort(([, a], [, b]) => Math.min(...a) - Math.min(...b));
+  const list = inOrder.map(([errorCode, tasks]) => ({
     errorCode,
     jobArrayId: show(tasks),
     errMsg: null,
@@ -61,6 +62,9 @@ export function answerTarget(
   act: (job: Job) => number,
   other: (target: Exclude<Target, { kind: 'array' | 'tasks' }>) => number,
 ): WireAnswer {
+  // Tasks of what is no array, or is not there at all.
+  if (target.kind === 'none' && target.tasks !== undefined)
+    return answerByParts(call, target.tasks.jobId, [], target.tasks.tasks, act);
   if (target.kind === 'array')
     return answerByParts(call, target.jobs[0]?.array?.jobId ?? 0, target.jobs, [], act);
   if (target.kind !== 'tasks') return rc(other(target));

@@ -15,10 +15,18 @@ import {
 } from './targets.js';
 
 export const killJob: ControllerHandler<'REQUEST_KILL_JOB'> = (call) => {
-  const { sjobId, signal, flags } = call.record;
+  const { sjobId, signal, flags, sibling } = call.record;
   if (sjobId === null) return { harm: 'KILL_JOB without an id text' };
+  // For the copy of a job at another cluster of a federation, whoever asks; here no job has one.
+  if (sibling !== null) {
+    const job = call.world.jobs.get(Number.parseInt(sjobId, 10));
+    return rc(job === undefined ? INVALID_JOB_ID : NOT_FEDERATED);
+  }
   return rc(signalTarget(call, targetOf(call, sjobId), signal, flags));
 };
+
+/** ESLURM_JOB_NOT_FEDERATED. */
+const NOT_FEDERATED = 7103;
 
 /** One number for all parts: what slurmctld makes of them. */
 export function signalTarget(caller: Caller, target: Target, unixSignal: number, flags: number): number {

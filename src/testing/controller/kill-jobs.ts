@@ -20,12 +20,14 @@ import { ACCESS_DENIED, ALREADY_DONE, INVALID_JOB_ID } from './targets.js';
 type Call = ControllerCall<'REQUEST_KILL_JOBS'>;
 type Entry = MessageInput<'RESPONSE_KILL_JOBS'>['jobResponses'][number];
 
+const USER_ID_MISSING = 2010;
 const JOB_SIGNAL_FAILED = 2172;
 const SIGNAL_JOBS_INVALID = 2173;
 const JOB_BASE_STATE = 0xff;
 
 export const killJobs: ControllerHandler<'REQUEST_KILL_JOBS'> = (call) => {
   const { record, world, uid } = call;
+  if (record.adminComment !== null && !world.users.isSuper(uid)) return rc(USER_ID_MISSING);
   const isFiltered = FILTERS.some((name) => record[name] !== null) || record.state !== JOB_STATES.JOB_END;
   if (!isFiltered && record.jobsArray.length === 0) return rc(SIGNAL_JOBS_INVALID);
   const asked: Asked[] = [];
@@ -173,8 +175,9 @@ function inOrder(parts: readonly Part[]): Part[] {
 }
 
 function signalPart(call: Call, { job, waiting }: Part): number {
-  const { signal, flags } = call.record;
+  const { signal, flags, adminComment } = call.record;
   if (job === null) return INVALID_JOB_ID;
+  if (adminComment !== null) job.adminComment = adminComment;
   if (job.het?.offset === 0) {
     // One number for all components.
     const codes = call.life.components(job).map((one) => signalJob(call, one, signal, flags));

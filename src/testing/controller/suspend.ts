@@ -21,7 +21,8 @@ export const suspend: ControllerHandler<'REQUEST_SUSPEND'> = (call) => {
   if (op !== SUSPEND_OPS.SUSPEND_JOB && op !== SUSPEND_OPS.RESUME_JOB) return rc(0);
   const target = namedTarget(call, call.record);
   // Seen on all releases: a job that is not there is no answer at all.
-  if (target.kind === 'none' && target.rc === INVALID_JOB_ID) return null;
+  if (target.kind === 'none' && (target.tasks === undefined || !call.world.jobs.has(target.tasks.jobId)))
+    return null;
   if (jobIdStr?.endsWith('_*')) return rc(INVALID_JOB_ID);
   const first = target.kind === 'array' ? target.jobs[0] : target.kind === 'tasks' ? target.meta : null;
   if (first !== null && first !== undefined && !maySuspend(call, first)) return rc(ACCESS_DENIED);

@@ -32,7 +32,12 @@ export type Target =
       readonly tasks: readonly number[];
       readonly jobs: readonly (Job | null)[];
     }
-  | { readonly kind: 'none'; readonly rc: number };
+  /** `tasks`: those named, of a job that is no array. */
+  | {
+      readonly kind: 'none';
+      readonly rc: number;
+      readonly tasks?: { readonly jobId: number; readonly tasks: readonly number[] };
+    };
 
 /** Reads an id text as REQUEST_KILL_JOB does. */
 export function targetOf(call: Pick<ControllerCall, 'world' | 'own' | 'life'>, text: string): Target {
@@ -99,7 +104,8 @@ function tasksTarget(world: World, { jobId, text }: ParsedJobId): Target {
   const records = world.jobs.ofArray(jobId);
   const expression = text.slice(text.indexOf('_') + 1).replace(/^\[|\]$/g, '');
   const tasks = tasksOf(expression, MAX_ARRAY_SIZE);
-  if (records.length === 0 || tasks === null) return { kind: 'none', rc: INVALID_JOB_ID };
+  if (tasks === null) return { kind: 'none', rc: INVALID_JOB_ID };
+  if (records.length === 0) return { kind: 'none', rc: INVALID_JOB_ID, tasks: { jobId, tasks } };
   const meta = records.find(({ array }) => array?.taskId === null) ?? null;
   const byTask = new Map(records.map((job) => [job.array?.taskId, job]));
   const waiting = tasks.filter((task) => meta?.array?.waiting.has(task));

@@ -47,6 +47,9 @@ export interface SignalSelector {
   readonly flags: number;
 }
 
+/** slurmctld takes its time to give away what has become free, up to some seconds: who asks right after an end sees that nobody has it yet. */
+const FREED_MS = 200;
+
 /** What a slurmd answers: 0, 2017 no such step here, 4027 the step takes no signal. */
 const NO_SUCH_STEP = 2017;
 const NOT_RUNNING = 4027;
@@ -362,12 +365,13 @@ export class Life {
     }
   }
 
-  /** Tells those nodes that could not be told before, since their slurmd was down. */
-  retellNodes(): void {
+  /** A slurmd is back: it is told what it could not be told while it was down, and jobs may start there. */
+  nodeIsBack(): void {
     for (const job of [...this.#untold.keys()]) {
       this.#tell(job);
       this.#completeIfEmpty(job);
     }
+    this.#scheduleSoon();
   }
 
   #tell(job: Job): void {
@@ -396,12 +400,15 @@ export class Life {
     this.#resources.give(job);
     if (job.requeueFlags !== null) this.#putBack(job, job.requeueFlags);
     this.world.changed();
-    this.#scheduleSoon();
+    // For those that waited for what it had.
+    this.#after(FREED_MS, () => this.#scheduleSoon());
   }
 
   /** Sends a job back into the queue: one that runs is ended first. */
   requeue(job: Job, flags: number): void {
     job.requeueFlags = flags;
+    // At once, though its last run may still complete.
+    job.restartCnt += 1;
     if (isJobFinished(job.state) && (job.state & JOB_COMPLETING) === 0) {
       this.#putBack(job, flags);
       this.world.changed();
@@ -416,7 +423,6 @@ export class Life {
     job.state = JOB_STATES.JOB_PENDING | (flags & JOB_SPECIAL_EXIT);
     job.reasonText = isHeld ? 'job requeued in held state' : null;
     job.priority = isHeld ? 0 : PRIORITY;
-    job.restartCnt += 1;
     const now = nowSeconds();
     // Until nobody takes the credential of its last run any more.
     if (job.beginTime <= now) job.beginTime = now + this.#requeueDelay() + 1;

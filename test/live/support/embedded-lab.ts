@@ -277,6 +277,10 @@ export class EmbeddedLab implements LiveCluster {
     this.#programs = await ClientPrograms.of({ release: name, slurmConf, directory, users });
     await Promise.all(daemons.map((daemon) => daemon.start({ release })));
     this.#release = this.#nodeRelease = release;
+    // A real one takes longer to come up: that it was there before a request is told by whole seconds.
+    const second = () => Math.floor(Date.now() / 1000);
+    const isOld = second() + 2;
+    await waitUntil('the controllers to be old', () => second() >= isOld, { timeoutMs: 3_000 });
   }
 
   async down(): Promise<void> {

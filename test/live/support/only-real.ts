@@ -1,6 +1,6 @@
 /**
  * What of the live suite is for real clusters alone, and why. Everything else in `test/live` runs on the embedded cluster too, as each of
- * the four releases (`npm run test:embedded`, and with `npm test`).
+ * the four releases: all with `npm run test:embedded`, all but the long ones with `npm test`.
  */
 import type { UpOptions } from '../../../lab/cluster.js';
 
@@ -9,6 +9,7 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
   'client-programs.test.ts': 'is about the lab: the mount namespaces that the programs run in',
   'configless.test.ts':
     'the daemons of the embedded cluster have no configuration of their own to hand out or to fetch',
+  'embedded-lookups.test.ts': 'is about the embedded cluster in the first place',
   'embedded-munged.test.ts':
     'puts the embedded munged before real daemons; the embedded cluster has no other',
   'ipv6.test.ts': 'the embedded daemons listen on 127.0.0.0/8 alone',
@@ -21,6 +22,15 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
     'fills the cluster by scontrol update and create, which the embedded slurmctld does not serve',
   'tls.test.ts': 'the embedded daemons speak plain TCP',
 };
+
+/** Files that run on the embedded cluster by `npm run test:embedded` only: they take their time, most of it by waiting. */
+export const LONG_ON_EMBEDDED: readonly string[] = [
+  'failover.test.ts',
+  'kill-jobs-many.test.ts',
+  'munge-socket.test.ts',
+  'rate-limit.test.ts',
+  'versions.test.ts',
+];
 
 /** Parts of files that run on both, by the beginning of their names. */
 export const ONLY_REAL_TESTS: Readonly<Record<string, string>> = {

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 
 /** Sends its words and its script, each in hexadecimal on a line, and then an empty line; gets the number of the job, or why not. */
 const PROGRAM = (socket: string) => `#!/usr/bin/perl
-use IO::Socket::UNIX;
+use Socket;
 my $script = (grep { /^--wrap/ } @ARGV) ? '' : do { local $/; <STDIN> };
 if (@ARGV && $ARGV[-1] !~ /^-/ && -f $ARGV[-1]) { open(my $f, '<', pop @ARGV) or die; local $/; $script = <$f>; }
-my $server = IO::Socket::UNIX->new(Peer => '${socket}') or die "sbatch: $!";
+socket(my $server, PF_UNIX, SOCK_STREAM, 0) or die "sbatch: $!";
+connect($server, pack_sockaddr_un('${socket}')) or die "sbatch: $!";
+select($server); $| = 1; select(STDOUT);
 print $server join("\\n", map { unpack('H*', $_) . '.' } ($<, $script, @ARGV)), "\\n\\n";
-$server->flush;
 my $answer = <$server>;
 if ($answer =~ /^\\d+$/) { print $answer; exit 0; }
 print STDERR "sbatch: error: $answer";

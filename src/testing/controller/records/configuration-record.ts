@@ -23,7 +23,8 @@ export function configurationOf(context: RecordContext): ConfigurationInput {
   const base: ConfigurationInput = {
     ...DEFAULTS,
     ...defaultsSince(own, release),
-    lastUpdate: BigInt(world.bootTime),
+    // The time of the answer: how long a daemon is up can be told by it.
+    lastUpdate: BigInt(context.now),
     bootTime: BigInt(world.bootTime),
     version: versionText(own),
     controlAddr: controllers.map(({ host }) => host),
