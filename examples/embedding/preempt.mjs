@@ -24,8 +24,8 @@ export async function preempt(slurm, job, options = {}) {
     signal,
     idempotent: true,
     ladder: [
-      // Both have to be named: the batch shell alone may be the one that knows how to save, or the steps' programs.
-      { signal: 'SIGUSR1', graceMs: noticeMs, to: ['steps', 'batch'] },
+      // The shell first: with tasks that leave at once the job could be over before it has heard.
+      { signal: 'SIGUSR1', graceMs: noticeMs, to: ['batch', 'steps'] },
       { signal: 'SIGTERM', graceMs },
       { signal: 'SIGKILL' },
     ],

@@ -1,34 +1,28 @@
 /** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Authenticator } from '../protocol/authenticator.js';
-import type { Release } from '../protocol/release.js';
+import { isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { badOption } from '../rpc/check-options.js';
 import { stepName } from '../rpc/signal-plan.js';
-import { Slurmctld } from './controller/slurmctld.js';
-import { TakeOver } from './controller/take-over.js';
+import type { Slurmctld } from './controller/slurmctld.js';
+import type { TakeOver } from './controller/take-over.js';
 import { authenticatorOf } from './credential-authenticator.js';
-import { CredentialStore } from './credentials.js';
-import { type EmbeddedMunged, startEmbeddedMunged } from './embedded-munged.js';
-import { type Fault, type FaultHandle, FaultList, type FaultMatch } from './faults.js';
+import type { CredentialStore } from './credentials.js';
+import type { EmbeddedMunged } from './embedded-munged.js';
+import { checkFault, type Fault, type FaultHandle, type FaultList, type FaultMatch } from './faults.js';
 import { type JobView, type ProcessView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
-import { Life } from './model/life.js';
-import { RecordExecutor } from './model/record-executor.js';
+import type { Life } from './model/life.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
-import { type SignalSeen, World } from './model/world.js';
+import type { SignalSeen, World } from './model/world.js';
 import { outputPath } from './processes/output-path.js';
-import { ProcessExecutor } from './processes/process-executor.js';
-import { installSrun } from './processes/srun-program.js';
-import { StepServer } from './processes/step-server.js';
-import { type ClusterOptions, settingsOf } from './settings.js';
-import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
-import { NodeDaemon } from './slurmd/node-daemon.js';
-import type { RequestSeen, WireHost } from './wire-server.js';
+import type { StepServer } from './processes/step-server.js';
+import type { NodeDaemon } from './slurmd/node-daemon.js';
+import type { RequestSeen } from './wire-server.js';
 
 /** Requests that the log keeps; older ones go. */
 const MAX_REQUESTS = 100_000;
@@ -39,16 +33,24 @@ export interface EmbeddedDaemon {
   readonly name: string;
   readonly release: Release;
   readonly endpoint: Endpoint;
+  /** Whether it listens; a paused one does. */
   readonly isUp: boolean;
-  /** Listens again, perhaps as another release. */
-  start(options?: { readonly release?: Release }): Promise<void>;
-  /** Ends as by SIGTERM: connections are closed. */
+  /**
+   * Listens again on the same port, perhaps as another release. Nothing happens where it is up.
+   *
+   * Of several controllers, one that was in charge before and was not relieved is in charge; another one hands back to it or waits, as Slurm's do.
+   *
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for what is no release, or for another one while the daemon is up.
+   * @throws Error of node:net where its port was taken meanwhile (EADDRINUSE).
+   */
+  start(options?: { readonly release?: Release | undefined }): Promise<void>;
+  /** Ends as by SIGTERM: connections are closed, nobody listens, what was being executed is given up. Jobs go on. */
   stop(): Promise<void>;
-  /** Ends as by SIGKILL: connections are reset. */
+  /** Ends as by SIGKILL: as `stop`, but connections are reset. */
   kill(): Promise<void>;
-  /** As by SIGSTOP: connections are taken, nothing is read. */
+  /** As by SIGSTOP: connections are taken, nothing is read; what was read goes on. Nothing happens where it is down. */
   pause(): void;
-  /** Goes on after `pause`, as by SIGCONT. */
+  /** Goes on after `pause`, as by SIGCONT, with all that has come in meanwhile. */
   resume(): void;
 }
 
@@ -75,7 +77,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   /** Ends every wait. */
   readonly #ended = new AbortController();
 
-  /** @internal See {@link startCluster}. */
+  /** @internal `startCluster` makes one. */
   constructor(parts: ClusterParts) {
     this.#world = parts.world;
     this.#life = parts.life;
@@ -128,8 +130,8 @@ export class EmbeddedCluster implements AsyncDisposable {
    * @throws RangeError where there is none of that name.
    */
   daemon(name: string): EmbeddedDaemon {
-    const found = this.#controllers.find((one) => one.name === name) ?? this.#nodes.get(name);
-    if (found === undefined) throw new RangeError(`the cluster has no daemon ${name}`);
+    const found = this.#daemonNamed(name);
+    if (found === null) throw new RangeError(`the cluster has no daemon ${name}`);
     const { server } = found;
     return {
       name,
@@ -142,15 +144,22 @@ export class EmbeddedCluster implements AsyncDisposable {
       get isUp() {
         return server.isUp;
       },
-      start: async (options) => {
-        await server.start(options);
-        if (found instanceof Slurmctld && found.isInCharge) this.#takeOver.now(found);
+      start: async ({ release } = {}) => {
+        if (release !== undefined && !isRelease(release))
+          throw badOption('release', release, `is none of ${RELEASE_NAMES.join(', ')}`);
+        if (release !== undefined && server.isUp && release !== server.release)
+          throw badOption('release', release, `is not that of ${name}, which is up: stop it first`);
+        await server.start({ release });
       },
       stop: () => server.stop(),
       kill: () => server.stop('reset'),
       pause: () => server.pause(),
       resume: () => server.resume(),
     };
+  }
+
+  #daemonNamed(name: string): Slurmctld | NodeDaemon | null {
+    return this.#controllers.find((one) => one.name === name) ?? this.#nodes.get(name) ?? null;
   }
 
   /**
@@ -273,7 +282,7 @@ export class EmbeddedCluster implements AsyncDisposable {
    * Waits until a job is in one of these states (as Slurm's tools write them), or is what a function wants it to be.
    *
    * @param timeoutMs default 20,000.
-   * @throws Error when the time is up, with what the job is then.
+   * @throws Error when the time is up or the cluster is taken down, with what the job is then.
    */
   waitForJob(
     jobId: number,
@@ -340,8 +349,15 @@ export class EmbeddedCluster implements AsyncDisposable {
     throw badOption('user', user, `is none of ${users.all.map(({ name }) => name).join(', ')}`);
   }
 
-  /** Orders trouble: the next requests that fit meet it. */
+  /**
+   * Orders trouble: the next requests that fit meet it, each the first of the faults that fit.
+   *
+   * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` naming the field of `match` or `fault` that cannot be.
+   */
   fault(match: FaultMatch, fault: Fault): FaultHandle {
+    checkFault(match, fault, this.release);
+    if (match.to !== undefined && this.#daemonNamed(match.to) === null)
+      throw badOption('to', match.to, 'is no daemon of the cluster');
     return this.#faults.add(match, fault);
   }
 
@@ -380,15 +396,18 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.#ended.abort(new Error('the cluster is down'));
     this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
-    await Promise.all(servers.map((server) => server.stop()));
-    await this.#life.close();
-    await this.#steps.stop();
-    await this.munged.stop();
+    const ended = await Promise.allSettled([
+      ...servers.map((server) => server.stop()),
+      // Processes first: they may talk to the rest while they end.
+      this.#life.close().finally(() => Promise.all([this.#steps.stop(), this.munged.stop()])),
+    ]);
     if (this.#ownsDirectory) await rm(this.directory, { recursive: true, force: true });
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 }
 
-interface ClusterParts {
+/** @internal What a cluster is made of, see `start-cluster.ts`. */
+export interface ClusterParts {
   readonly world: World;
   readonly life: Life;
   readonly faults: FaultList;
@@ -401,98 +420,4 @@ interface ClusterParts {
   readonly directory: string;
   readonly ownsDirectory: boolean;
   onRequest(listener: (request: RequestSeen) => void): void;
-}
-
-/**
- * Starts an embedded cluster: slurmctld, slurmds and munged in this process, on ports of 127.0.0.1 that the system chooses. Needs neither
- * root nor Slurm nor MUNGE.
- *
- * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for an option that cannot be, before anything is started.
- */
-export async function startCluster(options: ClusterOptions = {}): Promise<EmbeddedCluster> {
-  const settings = settingsOf(options);
-  const world = new World(settings);
-  const faults = new FaultList();
-  let listener: (request: RequestSeen) => void = () => {};
-  const host: WireHost = {
-    faults,
-    messageTimeoutMs: Number(settings.parameters.MessageTimeout ?? 10) * 1000,
-    seen: (request) => listener(request),
-    turned: (name) => {
-      if (nodes.has(name)) life.retellNodes();
-      else takeOver.look();
-    },
-  };
-  const credentials = new CredentialStore();
-  const directory = settings.directory ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
-  const binDirectory = join(directory, 'bin');
-  const environment = {
-    clusterName: world.clusterName,
-    slurmConf: join(directory, 'slurm.conf'),
-    binDirectory,
-  };
-  const executor =
-    settings.jobs === 'records'
-      ? new RecordExecutor()
-      : new ProcessExecutor({
-          spoolDirectory: join(directory, 'spool'),
-          leftBehindMs: world.killWaitMs,
-          environmentOf: (job) => steps.jobEnvironment(job),
-        });
-  const life = new Life(world, executor);
-  const steps = new StepServer(life, join(directory, 'steps.socket'), environment);
-  const nodes = new Map<string, NodeDaemon>();
-  for (const node of world.nodes.values()) {
-    nodes.set(node.name, new NodeDaemon(node, host, { world, life, nodes, credentials }));
-  }
-  const setup = { world, life, nodes, credentials };
-  const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
-  const takeOver = new TakeOver(world, controllers);
-  world.isReachable = (node) => nodes.get(node)?.server.isUp ?? false;
-  await makeDirectory(join(directory, 'work'));
-  const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
-  const cluster = new EmbeddedCluster({
-    munged,
-    takeOver,
-    steps,
-    world,
-    life,
-    faults,
-    credentials,
-    controllers,
-    nodes,
-    directory,
-    ownsDirectory: settings.directory === null,
-    onRequest: (given) => {
-      listener = given;
-    },
-  });
-  try {
-    if (settings.jobs === 'processes') await Promise.all([installSrun(binDirectory), steps.start()]);
-    await startControllers(controllers);
-    await Promise.all([...nodes.values()].map(({ server }) => server.start()));
-    for (const { node, server } of nodes.values()) node.port = server.endpoint.port;
-    const endpoints = controllers.map(({ server }) => server.endpoint);
-    const slurmConfText = slurmConfOf(world, endpoints, directory);
-    world.place = { directory, slurmConf: cluster.slurmConf, slurmConfText, controllers: endpoints };
-    await writeFile(cluster.slurmConf, slurmConfText);
-    return cluster;
-  } catch (error) {
-    await cluster.down();
-    throw error;
-  }
-}
-
-/** On one port, each on its own address. */
-async function startControllers([primary, ...backups]: readonly Slurmctld[]): Promise<void> {
-  await primary?.server.start();
-  const port = primary?.server.endpoint.port ?? 0;
-  await Promise.all(backups.map(({ server }) => server.start({ port })));
-}
-
-/** World-writable, and reachable for other users: jobs may run as them. */
-async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
-  await chmod(path, 0o1777);
-  await chmod(dirname(path), 0o755);
 }

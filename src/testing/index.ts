@@ -1,5 +1,5 @@
 /** `slurmwire/testing`: Slurm's daemons in this process. */
-export { EmbeddedCluster, type EmbeddedDaemon, startCluster } from './cluster.js';
+export { EmbeddedCluster, type EmbeddedDaemon } from './cluster.js';
 export { authenticatorOf, type EmbeddedUser } from './credential-authenticator.js';
 export {
   type CredentialHostOptions,
@@ -23,4 +23,5 @@ export type { ComponentOptions, SubmitOptions } from './model/submit-options.js'
 export type { ClusterUser } from './model/user.js';
 export type { SignalSeen } from './model/world.js';
 export type { ClusterOptions, NodeOptions, RateLimitOptions } from './settings.js';
+export { startCluster } from './start-cluster.js';
 export type { RequestSeen } from './wire-server.js';

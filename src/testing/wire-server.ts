@@ -2,41 +2,24 @@
  * The ears and the mouth of an embedded daemon: takes connections, reads one message of each, refuses what a daemon of its release would
  * refuse in the way it would, has the rest handled, and answers.
  */
+import { setMaxListeners } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AuthSection } from '../protocol/auth-section.js';
-import { decodeBody, encodeBody } from '../protocol/body.js';
-import { decodeFrame, encodeFrame, type Frame, LENGTH_WORD } from '../protocol/frame.js';
-import { FrameAssembler } from '../protocol/frame-assembler.js';
+import { encodeBody } from '../protocol/body.js';
+import { encodeFrame, type Frame } from '../protocol/frame.js';
 import { HEADER_FLAGS, type HeaderInput, type ReturnItem } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
-import { isMessageName, type MessageInput, type MessageName } from '../protocol/messages/index.js';
-import { isPayloadOf, payloadDigest } from '../protocol/payload-digest.js';
-import { isAtLeast, type Release, releaseOfHeaderVersion } from '../protocol/release.js';
+import type { MessageInput, MessageName } from '../protocol/messages/index.js';
+import { payloadDigest } from '../protocol/payload-digest.js';
+import { isAtLeast, type Release } from '../protocol/release.js';
 import type { Endpoint } from '../protocol/transport.js';
-import type { CredentialStore, OpenedCredential, UserAndGroup } from './credentials.js';
+import type { CredentialStore, UserAndGroup } from './credentials.js';
 import type { Fault, FaultList } from './faults.js';
-import {
-  accepts,
-  type DaemonKind,
-  type Refusal,
-  type Rejection,
-  refusalOf,
-  signsReplies,
-} from './manners.js';
+import { accepts, type DaemonKind, type Refusal, refusalOf, signsReplies, speaksHttp } from './manners.js';
+import { openRequest, type WireRequest } from './open-request.js';
+import { readMessage } from './read-message.js';
 
-/** A request that the daemon is to execute: well-formed, and of a known caller. */
-export interface WireRequest {
-  readonly name: MessageName;
-  /** What decoding the body gave. */
-  readonly record: unknown;
-  /** Protocol of the request, and of its answer. */
-  readonly release: Release;
-  readonly uid: number;
-  readonly gid: number;
-  readonly frame: Frame;
-  /** The whole frame as it came. */
-  readonly bytes: Uint8Array;
-}
+export type { WireRequest };
 
 /** What would have harmed a real daemon: it is written down, and the connection is closed. */
 export interface Harm {
@@ -77,7 +60,7 @@ export interface WireHost {
   /** Told of each request when it is over. */
   seen(request: RequestSeen): void;
   /** Told when a daemon begins or ceases to answer. */
-  turned(name: string): void;
+  turned(name: string, how: Turn): void;
 }
 
 /** What makes one daemon. */
@@ -95,16 +78,10 @@ export interface WireDaemon {
   forward?(frame: Frame, signal: AbortSignal): Promise<ReturnItem[]> | Harm;
 }
 
-/** No message to a daemon of a cluster in a test is longer. */
-const MAX_REQUEST = 16 * 1024 * 1024;
-
-/** Shortest frame there can be: a header of the oldest version without anything. */
-const MIN_FRAME = 12;
-
-/** SLURM_AUTH_NOBODY. */
-const NOBODY = 99;
-
 const HTTP_REFUSAL = 'HTTP/1.1 405 METHOD NOT ALLOWED\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
+/** How a daemon begins or ceases to answer. */
+export type Turn = 'started' | 'stopped' | 'paused' | 'resumed';
 
 export class WireServer {
   readonly #host: WireHost;
@@ -117,6 +94,10 @@ export class WireServer {
   readonly #waiting: (() => void)[] = [];
   #release: Release;
   #backTimer: NodeJS.Timeout | undefined;
+  /** Counts starts and stops that were asked for: what was planned before is off then. */
+  #orders = 0;
+  /** The end of the last start or stop: they follow one another. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(host: WireHost, daemon: WireDaemon, release: Release) {
     this.#host = host;
@@ -144,66 +125,88 @@ export class WireServer {
   }
 
   /**
-   * Listens: on a port of the system's choice at first, on that same port ever after.
+   * Listens: on a port of the system's choice at first, on that same port ever after. Nothing happens where it does already.
    *
-   * @param port for the first time: the one to listen on.
+   * @param port the one to listen on from now on; 0 for the system's choice.
    * @throws Error of node:net where the port was taken meanwhile.
    */
-  async start({
-    release = this.#release,
-    port = 0,
-  }: {
-    release?: Release;
-    port?: number;
-  } = {}): Promise<void> {
-    if (this.#server !== null) return;
+  start(
+    options: { readonly release?: Release | undefined; readonly port?: number | undefined } = {},
+  ): Promise<void> {
+    this.#orders += 1;
     clearTimeout(this.#backTimer);
-    this.#release = release;
-    if (this.#port === 0) this.#port = port;
-    this.#stopped = new AbortController();
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
-    // Before the first await: a stop() meanwhile must find it.
-    this.#server = server;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ port: this.#port, host: this.#daemon.address, backlog: 4096 }, resolve);
-      });
-    } catch (error) {
-      this.#server = null;
-      throw error;
-    }
-    server.on('error', () => {});
-    this.#port = (server.address() as { port: number }).port;
-    this.#host.turned(this.#daemon.name);
+    return this.#inTurn(() => this.#listen(options));
   }
 
-  /** Closes all connections and listens no more. What was being executed is given up. */
-  async stop(manner: 'close' | 'reset' = 'close'): Promise<void> {
+  /** Closes all connections and listens no more. What was being executed is given up. Nothing happens where it does not listen. */
+  stop(manner: 'close' | 'reset' = 'close'): Promise<void> {
+    this.#orders += 1;
     clearTimeout(this.#backTimer);
+    return this.#inTurn(() => this.#close(manner));
+  }
+
+  /** Takes connections, as the kernel does for a stopped process, and reads nothing. A daemon that is down cannot be paused. */
+  pause(): void {
+    if (!this.isAnswering) return;
+    this.#paused = true;
+    this.#host.turned(this.#daemon.name, 'paused');
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#goOn();
+    this.#host.turned(this.#daemon.name, 'resumed');
+  }
+
+  #goOn(): void {
+    this.#paused = false;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(step);
+    // A failed step is told to who asked for it, and does not keep the next from being done.
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #listen({
+    release = this.#release,
+    port = this.#port,
+  }: {
+    release?: Release | undefined;
+    port?: number | undefined;
+  }): Promise<void> {
+    if (this.#server !== null) return;
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port, host: this.#daemon.address, backlog: 4096 }, resolve);
+    });
+    // From now on it can only be that a connection could not be taken (no descriptors left): its client sees it broken.
+    server.on('error', () => {});
+    this.#release = release;
+    this.#port = (server.address() as { port: number }).port;
+    this.#stopped = new AbortController();
+    // Each connection that is waited for listens to it.
+    setMaxListeners(0, this.#stopped.signal);
+    this.#server = server;
+    this.#host.turned(this.#daemon.name, 'started');
+  }
+
+  async #close(manner: 'close' | 'reset'): Promise<void> {
     const server = this.#server;
     if (server === null) return;
     this.#server = null;
     this.#stopped.abort();
-    this.resume();
+    this.#goOn();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.#sockets) {
       if (manner === 'reset') socket.resetAndDestroy();
       else socket.destroy();
     }
-    this.#host.turned(this.#daemon.name);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  }
-
-  /** Takes connections, as the kernel does for a stopped process, and reads nothing. */
-  pause(): void {
-    this.#paused = true;
-    this.#host.turned(this.#daemon.name);
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#host.turned(this.#daemon.name);
-    for (const go of this.#waiting.splice(0)) go();
+    this.#host.turned(this.#daemon.name, 'stopped');
+    await closed;
   }
 
   #serve(socket: Socket): void {
@@ -212,7 +215,7 @@ export class WireServer {
     socket.on('close', () => this.#sockets.delete(socket));
     this.#converse(socket).catch((error: unknown) => {
       socket.destroy();
-      // A fault of ours, not of the peer: nobody else would hear of it.
+      // A fault of ours, or of a fault that was ordered, and not of the peer: nobody else would hear of it.
       queueMicrotask(() => {
         throw error;
       });
@@ -220,49 +223,41 @@ export class WireServer {
   }
 
   async #converse(socket: Socket): Promise<void> {
-    const bytes = await this.#read(socket);
-    if (bytes === null) return void socket.destroy();
     const { signal } = this.#stopped;
     await this.#unpaused();
-    if (signal.aborted) return;
-    const answer = await this.#answerTo(bytes, signal, socket);
+    const message = await readMessage(socket, {
+      timeoutMs: this.#host.messageTimeoutMs,
+      speaksHttp: speaksHttp(this.#release),
+      isPaused: () => this.#paused,
+    });
+    await this.#unpaused();
+    if (message === null || signal.aborted) return void socket.destroy();
+    const answer =
+      typeof message === 'string'
+        ? this.#refuseLength(message)
+        : await this.#answerTo(message, signal, socket);
     if (answer === null || signal.aborted) return void socket.destroy();
-    // Daemons test their socket before they answer: a half-closed one is "peer gone".
+    // Daemons test their socket before they answer: a half-closed one is "peer gone". What has arrived is known after two turns.
+    for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
     if (socket.readableEnded || socket.destroyed) return void socket.destroy();
-    socket.end(answer);
+    socket.write(answer);
+    // Who does not take the answer has as long as a daemon gives it.
+    socket.setTimeout(this.#host.messageTimeoutMs, () => socket.destroy());
+    socket.destroySoon();
   }
 
   #unpaused(): Promise<void> {
     return this.#paused ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
   }
 
-  /** One whole frame; `null` where the peer leaves, takes too long, or brings something else. */
-  #read(socket: Socket): Promise<Uint8Array | null> {
-    return new Promise((resolve) => {
-      const assembler = new FrameAssembler(MAX_REQUEST);
-      const done = (frame: Uint8Array | null) => {
-        socket.setTimeout(0);
-        socket.off('data', onData);
-        // Read on, so that the peer's end is noticed; what it says is dropped.
-        socket.on('data', () => {});
-        resolve(frame);
-      };
-      const onData = (chunk: Buffer) => {
-        assembler.push(chunk);
-        const { announced } = assembler;
-        if (announced === null) return;
-        if (announced < MIN_FRAME || announced > MAX_REQUEST) return done(null);
-        const frame = assembler.take();
-        if (frame !== null) done(frame);
-      };
-      socket.setTimeout(this.#host.messageTimeoutMs, () => done(null));
-      socket.on('data', onData);
-      socket.once('end', () => done(null));
-      socket.once('close', () => done(null));
-    });
+  #refuseLength(why: 'too-short' | 'too-long'): Uint8Array | string | null {
+    const { name: to, kind } = this.#daemon;
+    const own = this.#release;
+    const answer = `refused: ${why}`;
+    this.#host.seen({ to, name: null, release: null, uid: null, bytes: 0, answer, at: Date.now() });
+    return refuse(refusalOf(kind, own, why, own));
   }
 
-  /** The bytes to answer with, `null` for none. */
   async #answerTo(
     bytes: Uint8Array,
     signal: AbortSignal,
@@ -271,7 +266,8 @@ export class WireServer {
     const own = this.#release;
     const { name: to, kind } = this.#daemon;
     const at = Date.now();
-    const opened = this.#open(bytes);
+    const { user, credentials } = this.#daemon;
+    const opened = openRequest(bytes, { own, user, credentials });
     const { name, release, uid } = opened;
     const log = (answer: string) =>
       this.#host.seen({ to, name, release, uid, bytes: bytes.length, answer, at });
@@ -287,6 +283,8 @@ export class WireServer {
     const forwarded = opened.frame?.header.forward.cnt
       ? this.#daemon.forward?.(opened.frame, signal)
       : undefined;
+    // Some ways out of here do not wait for it.
+    if (forwarded instanceof Promise) forwarded.catch(() => {});
     if (forwarded !== undefined && 'harm' in forwarded) {
       log(`would have harmed: ${forwarded.harm}`);
       return null;
@@ -295,11 +293,10 @@ export class WireServer {
       log(`refused: ${opened.rejection}`);
       const refusal = refusalOf(kind, own, opened.rejection, release);
       const returnList = await forwarded;
-      if (opened.rejection !== 'not-served' || typeof refusal === 'string')
-        return refuse(refusal, returnList);
-      // Who asked is known: an answer like any other, signed where those are.
-      const record = { returnCode: refusal.rc };
-      return this.#pack({ name: 'RESPONSE_SLURM_RC', record, returnList }, opened, refusal.release);
+      // Where the caller is known, the answer is as any other.
+      return uid !== null && opened.frame !== null && typeof refusal === 'object'
+        ? this.#pack({ ...returnCode(refusal.rc), returnList }, { uid, frame: opened.frame }, release)
+        : refuse(refusal, returnList);
     }
     const lie = lieOf(fault);
     const truth =
@@ -322,53 +319,17 @@ export class WireServer {
     return fault?.cutAt === undefined ? changed : changed.subarray(0, fault.cutAt);
   }
 
-  #open(bytes: Uint8Array): Opened {
-    const none = { name: null, uid: null, frame: null };
-    const release = versionOf(bytes);
-    if (release === null) return { ...none, release, rejection: 'version' };
-    let frame: Frame;
-    try {
-      frame = decodeFrame(bytes);
-    } catch {
-      return { ...none, release, rejection: 'body' };
-    }
-    const { messageName, auth, body, header } = frame;
-    const who = this.#identify(auth);
-    if (who === null) return { name: messageName, uid: null, release, frame, rejection: 'credential' };
-    const known = { name: messageName, uid: who.uid, release, frame };
-    const isBound = isPayloadOf(who.payload, release, header.msgType, body);
-    if (!isBound || messageName === null) return { ...known, rejection: 'body' };
-    if (!isMessageName(messageName)) return { ...known, rejection: 'not-served' };
-    try {
-      const record: unknown = decodeBody(messageName, release, body);
-      const { uid, gid } = who;
-      const request = { name: messageName, record, release, uid, gid, frame, bytes };
-      return { name: messageName, uid, release, frame, rejection: null, request };
-    } catch {
-      return { ...known, rejection: 'body' };
-    }
-  }
-
-  /** `null` where there is no credential, or it is not good. */
-  #identify(auth: Frame['auth']): OpenedCredential | null {
-    if (auth?.plugin !== 'auth/munge' || auth.credential === null) return null;
-    const { error, credential } = this.#daemon.credentials.open(auth.credential, this.#daemon.user);
-    // Since 23.02 SLURM_AUTH_NOBODY is nobody's uid.
-    const isNobody = credential?.uid === NOBODY || credential?.gid === NOBODY;
-    if (error !== 0 || (isNobody && isAtLeast(this.#release, '23.02'))) return null;
-    return credential;
-  }
-
-  #pack(answer: Said, request: Pick<Opened, 'frame' | 'uid'>, release: Release): Uint8Array {
+  #pack(answer: Said, request: Pick<WireRequest, 'uid' | 'frame'>, release: Release): Uint8Array {
     const { name, record, returnList } = answer;
     const body = encodeBody(name, release, record as MessageInput<MessageName>);
     const flags = (request.frame?.header.flags ?? 0) & ~HEADER_FLAGS.SLURM_NO_AUTH_CRED;
     const type = messageTypeNumber(name, release) ?? 0;
-    const auth = signsReplies(this.#release, release) ? this.#sign(request.uid, release, type, body) : null;
+    const isSigned = signsReplies(this.#release, release, name);
+    const auth = isSigned ? this.#sign(request.uid, release, type, body) : null;
     return encodeFrame({ release, messageName: name, auth, body, flags, returnList });
   }
 
-  #sign(uid: number | null, release: Release, type: number, body: Uint8Array): AuthSection {
+  #sign(uid: number, release: Release, type: number, body: Uint8Array): AuthSection {
     const { user, credentials } = this.#daemon;
     // The daemon's own kind of digest, whatever the version it speaks.
     const payload = payloadDigest(isAtLeast(this.#release, '22.05') ? '22.05' : release, type, body);
@@ -389,8 +350,13 @@ export class WireServer {
     if (signal.aborted) return false;
     if (fault.hang === moment) {
       await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        socket.once('close', () => resolve());
+        const end = () => {
+          signal.removeEventListener('abort', end);
+          resolve();
+        };
+        signal.addEventListener('abort', end);
+        if (socket.destroyed) end();
+        else socket.once('close', end);
       });
       return false;
     }
@@ -400,9 +366,16 @@ export class WireServer {
   }
 
   async #die(backAfterMs: number | undefined): Promise<void> {
-    await this.stop('reset');
-    if (backAfterMs === undefined) return;
-    this.#backTimer = setTimeout(() => void this.start().catch(() => {}), backAfterMs);
+    const dead = this.stop('reset');
+    const order = this.#orders;
+    await dead;
+    // Who has started or stopped it meanwhile knows better.
+    if (backAfterMs === undefined || order !== this.#orders) return;
+    this.#backTimer = setTimeout(() => {
+      this.start().catch((error: Error) => {
+        process.emitWarning(`${this.#daemon.name} did not come back: ${error.message}`, 'SlurmwireTesting');
+      });
+    }, backAfterMs);
   }
 }
 
@@ -412,20 +385,6 @@ function refuse(refusal: Refusal, returnList?: readonly ReturnItem[]): Uint8Arra
   const { rc, release } = refusal;
   const body = encodeBody('RESPONSE_SLURM_RC', release, { returnCode: rc });
   return encodeFrame({ release, messageName: 'RESPONSE_SLURM_RC', auth: null, body, returnList });
-}
-
-type Opened = { readonly release: Release | null; readonly frame: Frame | null } & (
-  | { readonly name: string | null; readonly uid: number | null; readonly rejection: Rejection }
-  | {
-      readonly name: MessageName;
-      readonly uid: number;
-      readonly rejection: null;
-      readonly request: WireRequest;
-    }
-);
-
-function versionOf(bytes: Uint8Array): Release | null {
-  return releaseOfHeaderVersion(new DataView(bytes.buffer, bytes.byteOffset).getUint16(LENGTH_WORD));
 }
 
 function lieOf(fault: Fault | null): WireAnswer {

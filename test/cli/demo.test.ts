@@ -1,13 +1,16 @@
 /** `slurmwire demo`: in this process on several releases, and as the program under another uid. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { DemoEvent } from '../../src/cli/demo/play.js';
 import { Stopped } from '../../src/cli/io.js';
+import { run as runProgram } from '../../src/cli/run.js';
 import { runCli } from './support/cli-run.js';
 
 const run = promisify(execFile);
@@ -113,17 +116,22 @@ describe('for people', () => {
   });
 });
 
-it('stopped by its user it leaves nothing', async () => {
-  const before = await leftovers();
+it('stopped by its user, with the job running, it leaves nothing', async () => {
   const stop = new AbortController();
-  setTimeout(() => stop.abort(new Stopped('SIGINT')), 400);
-  const { code } = await runCli(['demo', '--nodes', '2'], { signal: stop.signal });
-  expect(code).toBe(130);
-  expect((await leftovers()).filter((name) => !before.includes(name))).toEqual([]);
+  const stdout = new PassThrough().setEncoding('utf8');
+  let text = '';
+  stdout.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.includes('3. Two mistakes')) stop.abort(new Stopped('SIGINT'));
+  });
+  const io = { stdin: new PassThrough(), stdout, stderr: new PassThrough(), env: {}, cwd: '/' };
+  const argv = ['demo', '--nodes', '2'];
+  expect(await runProgram(argv, { ...io, signal: stop.signal, invokedAs: 'slurmwire' })).toBe(130);
+  expectGone([...text.matchAll(/^ +pid (\d+)/gm)].map(([, pid]) => Number(pid)));
+  const [, directory = ''] = /munged +(\S+)\/munge.socket/.exec(text) ?? [];
+  expect(directory).toContain('slurmwire-');
+  expect(existsSync(directory)).toBe(false);
 });
-
-/** Directories of clusters of this process. */
-const leftovers = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('slurmwire-'));
 
 describe('the program', () => {
   const isRoot = process.getuid?.() === 0;

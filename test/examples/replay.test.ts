@@ -3,14 +3,12 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { outsideOfTests } from './support/outside-of-tests.js';
 
 const run = promisify(execFile);
 const directory = fileURLToPath(new URL('../../examples/replay/', import.meta.url));
 const bin = fileURLToPath(new URL('../../node_modules/.bin/', import.meta.url));
-// Neither runner is to think that it runs inside of another one.
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([key]) => !/^(VITEST|NODE_TEST|TEST$|NODE_ENV)/.test(key)),
-);
+const env = outsideOfTests();
 
 test('node:test', async () => {
   const { stdout } = await run(process.execPath, ['--test', '--test-reporter=tap', 'cancel.node.test.mjs'], {

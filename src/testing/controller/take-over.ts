@@ -18,6 +18,12 @@ export class TakeOver {
     this.#controllers = controllers;
   }
 
+  /** To be called when a controller was started. One that was in charge when it ended still is: nobody else took over. */
+  started(controller: Slurmctld): void {
+    if (controller.isInCharge) this.now(controller);
+    else this.look();
+  }
+
   /** To be called whenever a controller begins or ceases to answer. */
   look(): void {
     clearTimeout(this.#timer);
@@ -32,6 +38,7 @@ export class TakeOver {
 
   /** Puts a controller in charge at once. */
   now(controller: Slurmctld): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#timer);
     for (const one of this.#controllers) one.isInCharge = one === controller;
     this.#world.release = controller.server.release;

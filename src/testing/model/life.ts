@@ -365,12 +365,13 @@ export class Life {
     }
   }
 
-  /** Tells those nodes that could not be told before, since their slurmd was down. */
-  retellNodes(): void {
+  /** A slurmd is back: it is told what it could not be told while it was down, and jobs may start there. */
+  nodeIsBack(): void {
     for (const job of [...this.#untold.keys()]) {
       this.#tell(job);
       this.#completeIfEmpty(job);
     }
+    this.#scheduleSoon();
   }
 
   #tell(job: Job): void {

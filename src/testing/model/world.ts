@@ -68,7 +68,7 @@ export class World {
   bootTime = nowSeconds();
   /** Counts up with everything that changes a job: clients ask "anything since?". */
   lastUpdate = nowSeconds();
-  nextJobId = 1;
+  nextJobId: number;
   /** Whether the slurmd of a node answers. */
   isReachable: (node: string) => boolean = () => true;
   readonly #listeners = new Set<() => void>();
@@ -76,6 +76,7 @@ export class World {
   constructor(settings: ClusterSettings) {
     this.settings = settings;
     this.release = settings.release;
+    this.nextJobId = Number(settings.parameters.FirstJobId ?? 1);
     this.users = new Users(settings.users, settings.slurmUser);
     this.nodes = new Map(settings.nodes.map((node) => [node.name, { ...node, port: 0, isDrained: false }]));
     this.nodeIndex = new Map(settings.nodes.map(({ name }, index) => [name, index]));

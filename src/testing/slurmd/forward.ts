@@ -7,7 +7,7 @@ import { compressHostlist, expandHostlist } from '../../config/index.js';
 import { decodeBody } from '../../protocol/body.js';
 import { decodeFrame, encodeFrame, type Frame } from '../../protocol/frame.js';
 import { FrameAssembler } from '../../protocol/frame-assembler.js';
-import type { HeaderInput, ReturnItem } from '../../protocol/header.js';
+import { HEADER_FLAGS, type HeaderInput, type ReturnItem } from '../../protocol/header.js';
 import { messageTypeNumber } from '../../protocol/message-type.js';
 import { isMessageName } from '../../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../protocol/release.js';
@@ -73,32 +73,29 @@ async function branch(
   width: number,
   by: Forwarder,
 ): Promise<ReturnItem[]> {
-  const answer = await ask(frame, root, below, width, by);
-  if (typeof answer !== 'number') return answer;
-  const failed = [failure(frame, root, answer)];
-  const [next, ...rest] = below;
-  return next === undefined ? failed : [...failed, ...(await branch(frame, next, rest, width, by))];
+  const nodes = [root, ...below];
+  const failed: ReturnItem[] = [];
+  for (const [index, first] of nodes.entries()) {
+    const endpoint = by.endpointOf(first);
+    const answer =
+      endpoint === null ? UNKNOWN_ADDRESS : await ask(frame, endpoint, nodes.slice(index), width, by);
+    if (typeof answer !== 'number') return [...failed, ...answer];
+    failed.push(failure(frame, first, answer));
+  }
+  return failed;
 }
 
 async function ask(
   frame: Frame,
-  root: string,
-  below: readonly string[],
+  endpoint: Endpoint,
+  [root, ...below]: readonly string[],
   width: number,
   by: Forwarder,
 ): Promise<ReturnItem[] | number> {
-  const endpoint = by.endpointOf(root);
-  if (endpoint === null) return UNKNOWN_ADDRESS;
-  const { forward: block, origAddr, flags } = frame.header;
-  const bytes = encodeFrame({
-    release: frame.release,
-    messageName: frame.messageName ?? '',
-    auth: frame.auth,
-    body: frame.body,
-    flags: flags & ~0x0040,
-    origAddr,
-    forward: below.length === 0 ? undefined : blockFor(block, below, width, by),
-  });
+  const { messageName, header } = frame;
+  // Nobody below could make anything of it either.
+  if (messageName === null || root === undefined) return NO_ANSWER;
+  const { forward: block, origAddr, flags } = header;
   const timeoutMs = waitFor(block, below.length, width, by);
   const deadline = new Deadline(Math.max(1, Math.min(timeoutMs, 0x7fffffff)), by.signal);
   try {
@@ -106,7 +103,17 @@ async function ask(
     const close = () => connection.close();
     deadline.signal.addEventListener('abort', close, { once: true });
     try {
-      await connection.write(bytes);
+      await connection.write(
+        encodeFrame({
+          release: frame.release,
+          messageName,
+          auth: frame.auth,
+          body: frame.body,
+          flags: flags & ~HEADER_FLAGS.SLURM_NO_AUTH_CRED,
+          origAddr,
+          forward: below.length === 0 ? undefined : blockFor(block, below, width, by),
+        }),
+      );
       const reply = await readFrame(connection);
       return reply === null ? NO_ANSWER : itemsOf(reply, root);
     } catch {

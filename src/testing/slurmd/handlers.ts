@@ -1,5 +1,6 @@
 /** Every request that the embedded slurmd serves. */
-import type { MessageName } from '../../protocol/messages/index.js';
+import type { MessageInput, MessageName } from '../../protocol/messages/index.js';
+import { isAtLeast } from '../../protocol/release.js';
 import { returnCode } from '../wire-server.js';
 import { endJobAtOnce, suspendJob, terminateJob } from './end-job.js';
 import { managedStepInfo, managedStepLayout } from './managed-steps.js';
@@ -9,8 +10,15 @@ import { signalTasks, terminateTasks } from './signal-tasks.js';
 /** ESLURM_USER_ID_MISSING: a slurmd tells only root and SlurmUser whether it is there. */
 const USER_ID_MISSING = 2010;
 
-const ping: SlurmdHandler<'REQUEST_PING'> = ({ uid, world }) =>
-  returnCode(world.users.isSuper(uid) ? 0 : USER_ID_MISSING);
+const ping: SlurmdHandler<'REQUEST_PING'> = ({ uid, world, life, node, release }) => {
+  if (!world.users.isSuper(uid)) return returnCode(USER_ID_MISSING);
+  const record: MessageInput<'RESPONSE_PING_SLURMD'> = {
+    cpuLoad: 100 * life.cpusTaken(node.name),
+    freeMem: BigInt(node.memory),
+    ...(isAtLeast(release, '26.05') ? { nodeName: node.name } : {}),
+  };
+  return { name: 'RESPONSE_PING_SLURMD', record };
+};
 
 export const SLURMD_HANDLERS: { readonly [N in MessageName]?: SlurmdHandler<N> } = {
   REQUEST_PING: ping,
