@@ -498,7 +498,8 @@ export class Life {
     if (here.length === 0) return NO_SUCH_STEP;
     const batch = here.find((step) => step.stepId === SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT);
     if ((flags & (KILL_FLAGS.KILL_JOB_BATCH.bit | KILL_FLAGS.KILL_FULL_JOB.bit)) !== 0) {
-      const whom = (flags & KILL_FLAGS.KILL_JOB_BATCH.bit) !== 0 ? 'shell' : 'group';
+      // Where both are asked for, the group is meant.
+      const whom = (flags & KILL_FLAGS.KILL_FULL_JOB.bit) !== 0 ? 'group' : 'shell';
       if (batch !== undefined && mayReach(batch, unixSignal)) this.#send(job, batch, node, unixSignal, whom);
       return 0;
     }

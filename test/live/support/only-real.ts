@@ -25,6 +25,8 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
 
 /** Files that run on the embedded cluster by `npm run test:embedded` only: they take their time, most of it by waiting. */
 export const LONG_ON_EMBEDDED: readonly string[] = [
+  'cancel.test.ts',
+  'cli.test.ts',
   'failover.test.ts',
   'kill-jobs-many.test.ts',
   'munge-socket.test.ts',
