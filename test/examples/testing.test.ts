@@ -34,7 +34,7 @@ describe('real-tools.mjs', () => {
   const program = fileURLToPath(new URL('../../examples/testing/real-tools.mjs', import.meta.url));
 
   test('gives a command its SLURM_CONF, and has its exit code', async () => {
-    const shell = [program, '24.11', 'sh', '-c', 'head -1 "$SLURM_CONF"; exit 7'];
+    const shell = [program, '24.11', 'sh', '-c', 'head -2 "$SLURM_CONF"; exit 7'];
     await expect(run(process.execPath, shell, { env })).rejects.toMatchObject({
       code: 7,
       stdout: expect.stringContaining('SlurmctldHost=embedded'),
