@@ -24,7 +24,7 @@ export async function preempt(slurm, job, options = {}) {
     signal,
     idempotent: true,
     ladder: [
-      // The shell first: with tasks that leave at once the job could be over before it has heard.
+      // The shell first, since the job is over when its tasks leave and the shell has nothing to wait for.
       { signal: 'SIGUSR1', graceMs: noticeMs, to: ['batch', 'steps'] },
       { signal: 'SIGTERM', graceMs },
       { signal: 'SIGKILL' },

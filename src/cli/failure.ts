@@ -2,6 +2,7 @@
 import { isSlurmError, type Outcome, type SlurmError } from '../protocol/slurm-error.js';
 import type { CliIo } from './io.js';
 import { type OutputOptions, outputOf } from './output.js';
+import { safeText } from './safe-text.js';
 
 /**
  * The exit codes of `slurmwire`, all commands but `cancel`, which has those of scancel(1) (docs/scancel.md).
@@ -16,7 +17,8 @@ import { type OutputOptions, outputOf } from './output.js';
  * | 5 | partial: of several parts some were done; the parts are listed |
  * | 6 | unconfirmed: accepted, and not seen to have ended in the time given |
  * | 70 | a bug of this program |
- * | 130, 143, 141 | stopped by SIGINT, by SIGTERM, because nobody read its output any more |
+ * | 74 | done, but its output could not be written (a full disk): it is not known from here |
+ * | 129, 130, 143, 141 | stopped by SIGHUP, by SIGINT, by SIGTERM, because nobody read its output any more |
  */
 export const EXIT = {
   done: 0,
@@ -27,6 +29,8 @@ export const EXIT = {
   partial: 5,
   unconfirmed: 6,
   bug: 70,
+  outputLost: 74,
+  SIGHUP: 129,
   SIGINT: 130,
   SIGTERM: 143,
   SIGPIPE: 141,
@@ -82,7 +86,7 @@ export function failureLines(error: unknown): string[] {
     if (node.outcome !== 'accepted') lines.push(`  node:     ${node.node}: ${node.outcome} [${node.code}]`);
   }
   if (hint !== undefined) lines.push(`  to do:    ${hint}`);
-  return lines;
+  return lines.map(safeText);
 }
 
 /** What an outcome means, for people. */
@@ -98,15 +102,16 @@ function nameOf({ code, number }: SlurmError): string {
   return number === undefined ? code : `${code} ${number}`;
 }
 
-function evidenceOf({ rpc, peer, protocol, phase, cause }: SlurmError): string {
+function evidenceOf({ message, rpc, peer, protocol, phase, cause }: SlurmError): string {
   const facts = [
     rpc,
     peer === undefined ? undefined : `to ${peer}`,
     protocol === undefined ? undefined : `in protocol ${protocol}`,
     phase === undefined ? undefined : `while ${DOING[phase]}`,
   ].filter((fact) => fact !== undefined);
-  const reason = cause instanceof Error ? cause.message : '';
-  return [facts.join(' '), reason].filter((text) => text !== '').join('; ');
+  const reason = cause instanceof Error ? withoutHint(cause) : '';
+  // What the message says already is no evidence for it.
+  return [facts.join(' '), message.includes(reason) ? '' : reason].filter((text) => text !== '').join('; ');
 }
 
 const DOING: Readonly<Record<NonNullable<SlurmError['phase']>, string>> = {
@@ -118,6 +123,6 @@ const DOING: Readonly<Record<NonNullable<SlurmError['phase']>, string>> = {
   decode: 'reading the answer',
 };
 
-function withoutHint({ message, hint }: SlurmError): string {
+function withoutHint({ message, hint }: Error & { readonly hint?: string | undefined }): string {
   return hint !== undefined && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message;
 }

@@ -45,7 +45,7 @@ export function widthOf(stream: TextOutput): number {
 export class Stopped extends Error {
   override readonly name = 'Stopped';
   /** The signal that this process got; SIGPIPE where nobody reads its output any more. */
-  readonly by: 'SIGINT' | 'SIGTERM' | 'SIGPIPE';
+  readonly by: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGPIPE';
 
   constructor(by: Stopped['by']) {
     super(`stopped by ${by}`);

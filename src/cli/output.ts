@@ -5,6 +5,7 @@
  */
 import { styleText } from 'node:util';
 import type { CliIo, TextOutput } from './io.js';
+import { safeLines } from './safe-text.js';
 
 /** The values of `--color`. */
 export const COLOR_CHOICES = ['auto', 'always', 'never'] as const;
@@ -34,7 +35,7 @@ export interface Output {
 export type Style = Parameters<typeof styleText>[0];
 
 export function outputOf(io: CliIo, { json = false, color = 'auto' }: OutputOptions = {}): Output {
-  const print = (text: string) => io.stdout.write(`${text}\n`);
+  const print = (text: string) => io.stdout.write(`${safeLines(text)}\n`);
   const painter = (stream: TextOutput) => {
     const colored = hasColor(stream, color, io.env);
     return (style: Style, text: string) => (colored ? painted(style, text) : text);
@@ -49,7 +50,7 @@ export function outputOf(io: CliIo, { json = false, color = 'auto' }: OutputOpti
     line(text) {
       if (!json) print(text);
     },
-    note: (text) => void io.stderr.write(`${text}\n`),
+    note: (text) => void io.stderr.write(`${safeLines(text)}\n`),
     paint: painter(io.stdout),
     paintNote: painter(io.stderr),
   };

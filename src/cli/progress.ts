@@ -1,5 +1,6 @@
 /** What a long command tells meanwhile, on stderr: on a terminal lines above a bar, else plain lines. */
 import type { CliIo } from './io.js';
+import { safeLines, safeText } from './safe-text.js';
 
 export interface Progress {
   /** Something has happened. */
@@ -17,7 +18,7 @@ const BAR_SIZE = 24;
 export async function openProgress(io: CliIo): Promise<Progress> {
   const { stderr } = io;
   if (stderr.isTTY !== true || io.env.TERM === 'dumb') {
-    return { line: (text) => void stderr.write(`${text}\n`), bar: () => {}, stop: () => {} };
+    return { line: (text) => void stderr.write(`${safeLines(text)}\n`), bar: () => {}, stop: () => {} };
   }
   // Loaded where it is used: most runs of the command draw nothing.
   const { default: cliProgress } = await import('cli-progress');
@@ -34,11 +35,12 @@ export async function openProgress(io: CliIo): Promise<Progress> {
   let isStopped = false;
   return {
     line(text) {
-      if (bar === undefined || isStopped) stderr.write(`${text}\n`);
-      else bars.log(`${text}\n`);
+      if (bar === undefined || isStopped) stderr.write(`${safeLines(text)}\n`);
+      else bars.log(`${safeLines(text)}\n`);
     },
-    bar(value, total, text) {
+    bar(value, total, about) {
       if (isStopped) return;
+      const text = safeText(about);
       if (bar === undefined) bar = bars.create(total, value, { text });
       bar.setTotal(total);
       bar.update(value, { text });

@@ -76,13 +76,17 @@ function outputFrom(args: readonly string[]): OutputOptions {
   return { json: args.includes('--json'), color };
 }
 
+const EXIT_FAILURE = 1;
+
 /** commander has written its lines already: help, version or what is wrong. */
 function afterParsing(error: CommanderError, io: CliIo, args: readonly string[]): number {
   if (error.exitCode === 0) return EXIT.done;
   const { json, color } = outputFrom(args);
+  const message = error.message.replace(/^error: /, '');
   const document = {
-    error: { name: 'CommanderError', code: error.code, message: error.message, outcome: 'not-sent' },
+    error: { name: 'CommanderError', code: error.code, message, outcome: 'not-sent' },
   };
   if (json) outputOf(io, { json, color }).result(document, () => []);
-  return EXIT.usage;
+  // cancel has scancel's code for what is wrong with its command line.
+  return args[0] === 'cancel' ? EXIT_FAILURE : EXIT.usage;
 }

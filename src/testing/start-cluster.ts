@@ -45,8 +45,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
     await startDaemons(parts);
     return cluster;
   } catch (error) {
+    // Once munged has its socket, nobody else's cluster is in that directory.
+    const isAlone = cluster !== null;
     await cluster?.down();
-    await place.remove();
+    await place.remove(isAlone);
     throw error;
   }
 }
@@ -136,7 +138,8 @@ async function allDone(steps: readonly Promise<void>[]): Promise<void> {
 /** Where it all goes, and what takes away what was made for that. */
 interface Place {
   readonly directory: string;
-  remove(): Promise<void>;
+  /** @param isAlone whether files of a cluster in there are of this one. */
+  remove(isAlone: boolean): Promise<void>;
 }
 
 /** Jobs may run as other users, so what is made is reachable for them, and their work directory world-writable. */
@@ -144,12 +147,13 @@ async function makePlace({ directory: given }: ClusterSettings): Promise<Place> 
   if (given !== null) await checkDirectory(given);
   const directory = given ?? (await mkdtemp(join(tmpdir(), 'slurmwire-')));
   let [made, madeWork]: (string | undefined)[] = [];
-  const remove = async () => {
+  const remove = async (isAlone: boolean) => {
     if (given === null) return rm(directory, { recursive: true, force: true });
     // What somebody has put there meanwhile stays.
-    for (const name of ['slurm.conf', 'bin/srun']) await rm(join(directory, name), { force: true });
-    const own = ['bin', ...(madeWork === undefined ? [] : ['work']), ...(made === undefined ? [] : [''])];
-    for (const name of own) await rmdir(join(directory, name)).catch(() => {});
+    const at = (name: string) => join(directory, name);
+    if (isAlone) for (const file of ['slurm.conf', 'bin/srun']) await rm(at(file), { force: true });
+    const own = [...(isAlone ? ['bin'] : []), ...(madeWork === undefined ? [] : ['work'])];
+    for (const name of [...own, ...(made === undefined ? [] : [''])]) await rmdir(at(name)).catch(() => {});
   };
   try {
     // A directory that was there keeps the mode its owner gave it.
@@ -160,7 +164,7 @@ async function makePlace({ directory: given }: ClusterSettings): Promise<Place> 
     await chmod(work, 0o1777);
     return { directory, remove };
   } catch (error) {
-    await remove();
+    await remove(false);
     throw error;
   }
 }

@@ -355,8 +355,8 @@ export class WireServer {
           resolve();
         };
         signal.addEventListener('abort', end);
-        if (socket.destroyed) end();
-        else socket.once('close', end);
+        if (socket.destroyed || socket.readableEnded) end();
+        else socket.once('end', end).once('close', end);
       });
       return false;
     }

@@ -9,10 +9,10 @@ import { massCancel } from '../../examples/embedding/mass-cancel.mjs';
 import { preempt } from '../../examples/embedding/preempt.mjs';
 import { describeLive, liveReleases } from './support/live.js';
 
-/** Writes its checkpoint at SIGUSR1, shell and tasks alike, and leaves. */
+/** Writes its checkpoint at SIGUSR1, shell and tasks alike, and leaves. That takes the tasks a moment: slurmctld delivers to shell and tasks by itself. */
 const SAVES = `#!/bin/bash
 trap 'echo shell >> saved.$SLURM_JOB_ID' USR1
-srun -n2 -N2 bash -c 'trap "echo task >> saved.$SLURM_JOB_ID; exit 0" USR1
+srun -n2 -N2 bash -c 'trap "sleep 1; echo task >> saved.$SLURM_JOB_ID; exit 0" USR1
   echo up >> up.$SLURM_JOB_ID; while :; do sleep 0.1; done' &
 until wait; do :; done
 `;

@@ -1,11 +1,12 @@
 /** `slurmwire cancel`: a drop-in scancel(1). */
 import { Command, Option } from 'commander';
-import { isSlurmError } from '../../protocol/slurm-error.js';
+import { isSlurmError, type Outcome } from '../../protocol/slurm-error.js';
 import { callOptions, connectionOptions, withClient } from '../connection.js';
 import { EXIT, failureDocument, failureLines } from '../failure.js';
 import { type GetoptRules, getopt, nameOf } from '../getopt.js';
 import { type CommandIo, Stopped } from '../io.js';
 import { outputOf } from '../output.js';
+import { safeText } from '../safe-text.js';
 import { type Cancelled, carryOut } from '../scancel/carry-out.js';
 import { confirmOn } from '../scancel/confirm.js';
 import { numberOfError, textOfError } from '../scancel/error-texts.js';
@@ -38,7 +39,8 @@ export function cancelCommand(io: CommandIo): Command {
   // Two names for one thing.
   command.on('option:jobname', (value: string) => command.setOptionValue('name', value));
   command.on('option:cluster', (value: string) => command.setOptionValue('clusters', value));
-  command.on('option:me', () => command.setOptionValue('user', String(process.getuid?.() ?? 0)));
+  // Where nobody has a uid it is no name of a user either, and not root.
+  command.on('option:me', () => command.setOptionValue('user', String(process.getuid?.() ?? '--me')));
   command.on('option:quiet', () => command.setOptionValue('verbose', -1));
   return command.action(async (operands: string[], options: CancelOptions) => {
     io.setExitCode(await cancel(operands, options, command, io));
@@ -98,6 +100,8 @@ class ScancelCommand extends Command {
   readonly foreign = new Set<string>();
   /** What getopt_long has to complain about. */
   trouble: string | null = null;
+  /** Whether `--json` is there, also where it stands behind what is wrong. */
+  wantsJson = false;
 
   constructor(name: string, io: CommandIo) {
     super(name);
@@ -113,6 +117,7 @@ class ScancelCommand extends Command {
     };
     const { args, trouble } = getopt(this, argv, rules);
     this.trouble = trouble;
+    this.wantsJson = argv.includes('--json');
     return super.parseOptions(args);
   }
 }
@@ -124,7 +129,10 @@ async function cancel(
   io: CommandIo,
 ): Promise<number> {
   if (command.trouble !== null) {
-    io.stderr.write(`scancel: ${command.trouble}\nTry "scancel --help" for more information\n`);
+    const { trouble, wantsJson } = command;
+    io.stderr.write(`scancel: ${safeText(trouble)}\nTry "scancel --help" for more information\n`);
+    const error = { name: 'ScancelTrouble', message: trouble, outcome: 'not-sent' };
+    outputOf(io, { json: wantsJson }).result({ error }, () => []);
     return EXIT_FAILURE;
   }
   if (toldInstead(options, command, io)) return EXIT.done;
@@ -138,13 +146,21 @@ async function cancel(
     const done = await withClient(options, io, (slurm) =>
       carryOut({ slurm, request, voice, io, call, confirm }),
     );
+    if (done.trouble !== undefined) report(done.trouble, voice);
+    const { reason } = io.signal;
+    if (reason instanceof Stopped) voice.bare(`scancel: ${stopLine(reason.by, done.jobs)}`);
     output.result(documentOf(done), () => []);
-    return io.signal.reason instanceof Stopped ? EXIT[io.signal.reason.by] : done.exitCode;
+    return reason instanceof Stopped ? EXIT[reason.by] : done.exitCode;
   } catch (error) {
-    if (!(error instanceof ScancelTrouble || isSlurmError(error))) throw error;
-    if (io.signal.reason instanceof Stopped) return EXIT[io.signal.reason.by];
-    report(error, voice);
+    const { reason } = io.signal;
+    const isKnown = error instanceof ScancelTrouble || isSlurmError(error);
+    if (!isKnown && !(reason instanceof Stopped)) throw error;
+    // What was stopped before anything was sent needs no explanation.
+    const isNothing = reason instanceof Stopped && !(isSlurmError(error) && error.outcome !== 'not-sent');
+    if (isNothing) voice.bare(`scancel: ${stopLine(reason.by, [])}`);
+    else report(error, voice);
     if (output.json) output.result({ error: failureDocument(error) }, () => []);
+    if (reason instanceof Stopped) return EXIT[reason.by];
     return isSlurmError(error) ? numberOfError(error) & 0xff || EXIT_FAILURE : EXIT_FAILURE;
   } finally {
     confirm.close();
@@ -179,8 +195,31 @@ function completions({ options }: Command, text: string): string {
   return flags.map((flag) => `${flag}\n`).join('');
 }
 
-function documentOf({ signal, protocol, jobs, exitCode }: Cancelled): unknown {
-  return { command: 'cancel', signal, protocol, exitCode, jobs };
+function documentOf({ signal, protocol, jobs, exitCode, trouble }: Cancelled): unknown {
+  const error = trouble === undefined ? {} : { error: failureDocument(trouble) };
+  return { command: 'cancel', signal, protocol, exitCode, jobs, ...error };
+}
+
+/** Who stopped it is told what is on its way all the same. */
+function stopLine(by: Stopped['by'], jobs: Cancelled['jobs']): string {
+  const parts = STOP_PARTS.flatMap(([what, outcomes]) => {
+    const found = jobs.filter(({ outcome }) => outcome !== null && outcomes.includes(outcome));
+    return found.length === 0 ? [] : [`${what}: ${listOf(found.map(({ target }) => target))}`];
+  });
+  return `stopped by ${by}; ${parts.length === 0 ? 'nothing was sent' : parts.join('; ')}`;
+}
+
+const STOP_PARTS: readonly (readonly [string, readonly (Outcome | null)[]])[] = [
+  ['accepted', ['accepted']],
+  ['may or may not have been done', ['unknown', 'partial']],
+  ['refused', ['refused']],
+  ['not sent', ['not-sent']],
+];
+const MOST_LISTED = 20;
+
+function listOf(targets: readonly string[]): string {
+  const more = targets.length - MOST_LISTED;
+  return `${targets.slice(0, MOST_LISTED).join(' ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function report(error: unknown, voice: Voice): void {

@@ -7,11 +7,12 @@ import { SlurmUsageError } from '../../protocol/slurm-error.js';
 import { dissect } from '../../replay/index.js';
 import { outputOptions } from '../connection.js';
 import { type DecodeInput, type InputFrame, readInput } from '../decode/input.js';
-import { frameDocument, frameLines, type ShowOptions, safeText, titleOf } from '../decode/show.js';
+import { frameDocument, frameLines, type ShowOptions, titleOf } from '../decode/show.js';
 import { EXIT } from '../failure.js';
 import type { CommandIo } from '../io.js';
 import { type OutputOptions, outputOf } from '../output.js';
 import { readInputFile } from '../read-input.js';
+import { safeText } from '../safe-text.js';
 
 interface DecodeOptions extends OutputOptions {
   readonly release?: Release | undefined;

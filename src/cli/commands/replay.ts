@@ -20,13 +20,13 @@ import {
   serveReplay,
 } from '../../replay/index.js';
 import { outputOptions } from '../connection.js';
-import { safeText } from '../decode/show.js';
 import { EXIT } from '../failure.js';
 import type { CommandIo } from '../io.js';
 import { type LeadingConf, writeLeadingConf } from '../leading-conf.js';
 import { type OutputOptions, outputOf } from '../output.js';
 import { readInputFile } from '../read-input.js';
 import { runCommand, untilStopped } from '../run-command.js';
+import { safeText } from '../safe-text.js';
 
 interface ReplayOptions extends OutputOptions {
   readonly check?: boolean | undefined;

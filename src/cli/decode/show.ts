@@ -1,6 +1,7 @@
 /** Decoded frames for people and for programs. */
 import type { Dissection } from '../../replay/annotate.js';
 import { annotateDissection, hexLines } from '../../replay/annotate.js';
+import { safeText } from '../safe-text.js';
 import type { DecodeInput, InputFrame } from './input.js';
 
 /** How much is shown. */
@@ -86,14 +87,6 @@ export function frameDocument(
       ...(hex ? { hex: gap.bytes.subarray(0, maxBytes) } : {}),
     })),
   };
-}
-
-/** Text from a file that anybody may have made, without what a terminal would act on. */
-export function safeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }
 
 /** ISO 8601 with microseconds. */

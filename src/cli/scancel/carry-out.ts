@@ -21,6 +21,7 @@ import { isEnded } from '../../rpc/kill-request.js';
 import { Limiter } from '../../rpc/limiter.js';
 import { failureLines } from '../failure.js';
 import type { CliIo } from '../io.js';
+import { safeText } from '../safe-text.js';
 import type { Confirm } from './confirm.js';
 import { numberOfError, slurmText, textOfError, textOfNumber } from './error-texts.js';
 import { filterText } from './listing.js';
@@ -47,6 +48,8 @@ export interface Cancelled {
   readonly protocol: Release | null;
   readonly jobs: readonly CancelledJob[];
   readonly exitCode: number;
+  /** What ended it early, after something was sent. */
+  readonly trouble?: ScancelTrouble | SlurmError;
 }
 
 export interface Cancelling {
@@ -58,7 +61,7 @@ export interface Cancelling {
   readonly confirm: Confirm;
 }
 
-/** @throws ScancelTrouble before anything is sent; SlurmError of a lookup, or of the one request for all. */
+/** @throws ScancelTrouble before anything is sent; SlurmError of a lookup, or of the one request for all; `io.signal.reason` where it had not begun. */
 export async function carryOut(cancelling: Cancelling): Promise<Cancelled> {
   return new Canceller(cancelling).run();
 }
@@ -93,6 +96,7 @@ class Canceller {
       // Where the cluster is not known, scrontab jobs are left to the library's care.
       this.#cron = request.cron || facts?.scrontab === 'open';
     } catch (error) {
+      this.#c.io.signal.throwIfAborted();
       if (!isSlurmError(error)) throw error;
       if (isPlain && !hasSteps) this.#reportAll(error);
       else this.#reportLookup(error);
@@ -100,10 +104,24 @@ class Canceller {
     }
     const isAtOnce = request.ctld && !request.interactive && (await this.#mayAskForAll(hasSteps));
     if (request.adminComment !== undefined && !isAtOnce) throw noComment();
-    if (isAtOnce) await this.#allAtOnce();
-    else if (isPlain && !hasSteps) await this.#byName(request.operands.map(({ job }) => job.text));
-    else await this.#byRecords();
-    return this.#done();
+    try {
+      if (isAtOnce) await this.#allAtOnce();
+      else if (isPlain && !hasSteps) await this.#byName(request.operands.map(({ job }) => job.text));
+      else await this.#byRecords();
+      return this.#done();
+    } catch (error) {
+      return await this.#endedBy(error);
+    }
+  }
+
+  /** What was sent before is to be told whatever comes after it. */
+  async #endedBy(error: unknown): Promise<Cancelled> {
+    await Promise.allSettled([...this.#running]);
+    if (this.#jobs.length === 0) throw error;
+    if (this.#c.io.signal.aborted) return this.#done();
+    if (!(error instanceof ScancelTrouble || isSlurmError(error))) throw error;
+    this.#worst = Math.max(this.#worst, 1);
+    return { ...this.#done(), trouble: error };
   }
 
   #done(): Cancelled {
@@ -171,7 +189,7 @@ class Canceller {
         if (number === 0) voice.verbose(this.#sentence(target));
         else if (voice.verbosity > 0 || !isEnded(code ?? undefined)) {
           const text = serverMessage ?? (number === null ? message : textOfNumber(number, protocol));
-          voice.error(`Kill job error on job id ${target}: ${text}`);
+          voice.error(`Kill job error on job id ${target}: ${safeText(text ?? '')}`);
         }
         // A refusal does not count, as with scancel; what is not known does.
         if (number === null) this.#worst = Math.max(this.#worst, 1);
@@ -181,7 +199,7 @@ class Canceller {
   }
 
   async #byRecords(): Promise<void> {
-    const { request, voice } = this.#c;
+    const { request } = this.#c;
     const selection = select(
       await this.#records(),
       wantedOf(request.operands),
@@ -206,7 +224,6 @@ class Canceller {
         'Name the job by its number with --interactive.',
       );
     await this.#byName(sluids);
-    if (voice.verbosity > 0 && this.#c.io.signal.aborted) voice.verbose('stopped');
   }
 
   async #records(): Promise<readonly JobRecord[]> {
@@ -242,9 +259,9 @@ class Canceller {
     for (const pendingOnly of [true, false]) {
       for (const one of found) {
         if (pendingOnly && !one.isPending) continue;
-        for (const job of jobs) {
+        for (const job of one.jobs) {
           if (done.has(one)) break;
-          if (!left.has(job) || !one.fits(job)) continue;
+          if (!left.has(job)) continue;
           if (one.step !== null) await this.#stepOf(job, one, left, done);
           else await this.#partOf(job, one, left, done);
         }
@@ -299,7 +316,8 @@ class Canceller {
     await this.#allDone();
     const what = step === null ? `job_id=${target}` : `step_id=${target}.${step}`;
     const isYes = await this.#c.confirm(
-      `Cancel ${what} name=${job.name ?? '(null)'} partition=${job.partition ?? '(null)'} [y/n]? `,
+      // A name is its owner's to choose: it must not be able to write another question.
+      safeText(`Cancel ${what} name=${job.name ?? '(null)'} partition=${job.partition ?? '(null)'} [y/n]? `),
     );
     if (!isYes) {
       const shown = step === null ? target : `${target}.${step}`;

@@ -11,7 +11,7 @@ export type Confirm = ((question: string) => Promise<boolean>) & {
 
 /**
  * @param output where the questions stand.
- * @throws (when asked) ScancelTrouble at the end of stdin: scancel asks for ever there.
+ * @throws (when asked) ScancelTrouble at the end of stdin: scancel asks for ever there; `io.signal.reason` when the signal fires.
  */
 export function confirmOn({ stdin, signal }: CliIo, output: TextOutput): Confirm {
   let reader: { readonly lines: AsyncIterator<string>; close(): void } | undefined;
@@ -24,6 +24,7 @@ export function confirmOn({ stdin, signal }: CliIo, output: TextOutput): Confirm
     for (;;) {
       output.write(question);
       const { value, done } = await reader.lines.next();
+      signal.throwIfAborted();
       if (done === true) throw new ScancelTrouble('No answer on standard input', 'Nothing more is sent.');
       if (/^y/i.test(value)) return true;
       if (/^n/i.test(value)) return false;

@@ -16,7 +16,7 @@ export interface Operand {
 }
 
 /** More than scancel takes in one go: 0xffff jobs. */
-const MAX_OPERANDS = 0xffff;
+export const MAX_OPERANDS = 0xffff;
 const ID = /^(\d+)(_\*|_\d+|\+\d+)?(?:\.(\d+))?(?:,|$)/;
 const TASKS = /^\d+_\[[\d,-]+\]$/;
 const SLUID = /^(s[^,.]*)(\.[^,]*)?(?:,|$)/;

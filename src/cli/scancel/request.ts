@@ -127,12 +127,13 @@ export async function requestOf(
       'No filter can stand beside a SLUID: name the job by its number.',
     );
   const full = options.full ?? fromEnv.full;
-  const clusterText = options.clusters ?? env.SLURM_CLUSTERS;
+  // An empty variable is none; an empty option was to name another cluster than this one.
+  const clusterText = options.clusters ?? (env.SLURM_CLUSTERS || undefined);
   const clusters =
     clusterText === undefined
       ? null
       : {
-          names: clusterText.split(',').filter((name) => name !== ''),
+          names: clusterNames(clusterText),
           isEnv: options.clusters === undefined,
         };
   return {
@@ -152,6 +153,12 @@ export async function requestOf(
     clusters,
     retry: options.retry,
   };
+}
+
+function clusterNames(text: string): string[] {
+  const names = text.split(',').filter((name) => name !== '');
+  if (names.length === 0) throw new ScancelTrouble(`No cluster is named: '${text}'`);
+  return names;
 }
 
 /** The verbosity that SCANCEL_VERBOSE sets. */

@@ -7,11 +7,12 @@
 import { expandHostlist } from '../../config/index.js';
 import type { JobRecord } from '../../protocol/messages/job-record.js';
 import { isJobFinished, isJobPending } from '../../protocol/messages/job-state.js';
-import { tasksOf } from '../../rpc/job-filter.js';
+import { hasTooManyTasks, tasksOf } from '../../rpc/job-filter.js';
 import { recordTasks } from '../../rpc/job-lookup.js';
 import { isMeta, nameOf } from '../../rpc/kill-jobs-singles.js';
-import type { Operand } from './job-ids.js';
+import { MAX_OPERANDS, type Operand } from './job-ids.js';
 import type { CancelFilter } from './request.js';
+import { ScancelTrouble } from './trouble.js';
 
 /** One job or step that was named: of a list of tasks each by itself. */
 export interface Wanted {
@@ -20,10 +21,23 @@ export interface Wanted {
   readonly step: number | null;
   /** A single task, which no more than one record can have. */
   readonly task: number | null;
-  fits(job: JobRecord): boolean;
+  /** Its records, in the controller's order. */
+  find(records: RecordIndex): readonly JobRecord[];
 }
 
+/** @throws ScancelTrouble for more than scancel takes. */
 export function wantedOf(operands: readonly Operand[]): Wanted[] {
+  let count = operands.length;
+  for (const { job } of operands) {
+    // Looked at before it is written out.
+    if (job.kind !== 'array-tasks') continue;
+    count += hasTooManyTasks(job) ? Number.POSITIVE_INFINITY : tasksOf(job).length - 1;
+    if (count > MAX_OPERANDS)
+      throw new ScancelTrouble(
+        `Too many job ids: ${job.text} makes more than ${MAX_OPERANDS}`,
+        'Name the array as a whole (12_*), or fewer tasks at a time.',
+      );
+  }
   return operands.flatMap(({ job, step }): Wanted[] => {
     const { kind, jobId, text } = job;
     switch (kind) {
@@ -33,17 +47,18 @@ export function wantedOf(operands: readonly Operand[]): Wanted[] {
           text: `${jobId}_${task}`,
           step,
           task,
-          fits: (record) => record.arrayJobId === jobId && recordTasks(record).includes(task),
+          find: (records) => records.ofTask(jobId, task),
         }));
       case 'whole-array':
-        return [{ text, step, task: null, fits: (record) => record.arrayJobId === jobId }];
+        return [{ text, step, task: null, find: (records) => records.ofArray(jobId) }];
       case 'het-component':
         return [
           {
             text,
             step,
             task: null,
-            fits: (record) => record.hetJobId === jobId && `${jobId}+${record.hetJobOffset}` === text,
+            find: (records) =>
+              records.ofHetJob(jobId).filter(({ hetJobOffset }) => `${jobId}+${hetJobOffset}` === text),
           },
         ];
       case 'job':
@@ -52,7 +67,7 @@ export function wantedOf(operands: readonly Operand[]): Wanted[] {
             text,
             step,
             task: null,
-            fits: (record) => record.jobId === jobId || (record.arrayJobId === jobId && step === null),
+            find: (records) => records.ofJob(jobId, step === null),
           },
         ];
       default: // a sluid is not in the records, and asked for as it stands
@@ -61,12 +76,68 @@ export function wantedOf(operands: readonly Operand[]): Wanted[] {
   });
 }
 
+export interface Found extends Wanted {
+  /** Its records. */
+  readonly jobs: readonly JobRecord[];
+  readonly isPending: boolean;
+}
+
+/** Records by what names them: thousands of tasks may be named of a queue of thousands. */
+export class RecordIndex {
+  readonly #order = new Map<JobRecord, number>();
+  readonly #byJob = new Map<number, JobRecord[]>();
+  readonly #byArray = new Map<number, JobRecord[]>();
+  readonly #byHetJob = new Map<number, JobRecord[]>();
+  readonly #byTask = new Map<number, Map<number, JobRecord[]>>();
+
+  constructor(records: readonly JobRecord[]) {
+    for (const [index, job] of records.entries()) {
+      this.#order.set(job, index);
+      add(this.#byJob, job.jobId, job);
+      add(this.#byArray, job.arrayJobId, job);
+      add(this.#byHetJob, job.hetJobId, job);
+    }
+  }
+
+  /** The record with this number; and, for a whole array too, all of it. */
+  ofJob(jobId: number, orArray: boolean): readonly JobRecord[] {
+    const own = this.#byJob.get(jobId) ?? [];
+    if (!orArray) return own;
+    const both = [...new Set([...own, ...this.ofArray(jobId)])];
+    return both.sort((one, other) => (this.#order.get(one) ?? 0) - (this.#order.get(other) ?? 0));
+  }
+
+  ofArray(arrayJobId: number): readonly JobRecord[] {
+    return this.#byArray.get(arrayJobId) ?? [];
+  }
+
+  ofTask(arrayJobId: number, task: number): readonly JobRecord[] {
+    let tasks = this.#byTask.get(arrayJobId);
+    if (tasks === undefined) {
+      tasks = new Map();
+      for (const job of this.ofArray(arrayJobId)) for (const one of recordTasks(job)) add(tasks, one, job);
+      this.#byTask.set(arrayJobId, tasks);
+    }
+    return tasks.get(task) ?? [];
+  }
+
+  ofHetJob(hetJobId: number): readonly JobRecord[] {
+    return this.#byHetJob.get(hetJobId) ?? [];
+  }
+}
+
+function add<K>(map: Map<K, JobRecord[]>, key: K, job: JobRecord): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [job]);
+  else known.push(job);
+}
+
 /** What records and wishes come to. */
 export interface Selection {
   /** Records that are meant, in the controller's order. */
   readonly jobs: readonly JobRecord[];
   /** What was named and is there. */
-  readonly found: readonly (Wanted & { readonly isPending: boolean })[];
+  readonly found: readonly Found[];
   /** What was named and is not. */
   readonly missing: readonly Wanted[];
 }
@@ -78,13 +149,16 @@ export function select(
   hasFilter: boolean,
 ): Selection {
   const alive = records.filter((job) => !isJobFinished(job.jobState));
-  const matches = wanted.map((one) => ({ one, jobs: alive.filter((job) => one.fits(job)) }));
+  const index = new RecordIndex(alive);
+  const matches = wanted.map((one) => ({ one, jobs: one.find(index) }));
   const named = new Set(matches.flatMap(({ jobs }) => jobs));
   const jobs = wanted.length === 0 ? alive : alive.filter((job) => named.has(job));
   return {
     jobs: hasFilter ? filtered(jobs, filter) : jobs,
     found: matches.flatMap(({ one, jobs: own }) =>
-      own.length === 0 ? [] : [{ ...one, isPending: own.some(({ jobState }) => isJobPending(jobState)) }],
+      own.length === 0
+        ? []
+        : [{ ...one, jobs: own, isPending: own.some(({ jobState }) => isJobPending(jobState)) }],
     ),
     missing: matches.filter(({ jobs: own }) => own.length === 0).map(({ one }) => one),
   };

@@ -1,5 +1,6 @@
 /** What scancel says, on stderr: `scancel: error: …`, and more the more `-v` there are. */
 import type { CliIo } from '../io.js';
+import { safeLines } from '../safe-text.js';
 
 export interface Voice {
   /** `-1` with --quiet, 0, one more for each --verbose. */
@@ -14,7 +15,7 @@ export interface Voice {
 }
 
 export function voiceOf({ stderr }: CliIo, verbosity: number): Voice {
-  const say = (text: string) => void stderr.write(`${text}\n`);
+  const say = (text: string) => void stderr.write(`${safeLines(text)}\n`);
   return {
     verbosity,
     error: (text) => say(`scancel: error: ${text}`),
