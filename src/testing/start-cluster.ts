@@ -13,7 +13,7 @@ import { Life } from './model/life.js';
 import { RecordExecutor } from './model/record-executor.js';
 import { World } from './model/world.js';
 import { ProcessExecutor } from './processes/process-executor.js';
-import { installSrun } from './processes/srun-program.js';
+import { installSrun, SRUN_FILES } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
 import { type ClusterOptions, type ClusterSettings, settingsOf } from './settings.js';
 import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
@@ -151,7 +151,8 @@ async function makePlace({ directory: given }: ClusterSettings): Promise<Place> 
     if (given === null) return rm(directory, { recursive: true, force: true });
     // What somebody has put there meanwhile stays.
     const at = (name: string) => join(directory, name);
-    if (isAlone) for (const file of ['slurm.conf', 'bin/srun']) await rm(at(file), { force: true });
+    const files = ['slurm.conf', ...SRUN_FILES.map((file) => join('bin', file))];
+    if (isAlone) for (const file of files) await rm(at(file), { force: true });
     const own = [...(isAlone ? ['bin'] : []), ...(madeWork === undefined ? [] : ['work'])];
     for (const name of [...own, ...(made === undefined ? [] : [''])]) await rmdir(at(name)).catch(() => {});
   };

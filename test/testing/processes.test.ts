@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connect } from '../../src/index.js';
 import { type EmbeddedCluster, startCluster } from '../../src/testing/index.js';
 
 let cluster: EmbeddedCluster;
@@ -40,11 +43,66 @@ echo code $?
     expect(await output(`slurm-${jobId}.out`)).toBe('0 0 n1\n0 1 n1\n0 2 n2\n0 3 n2\ncode 7\n');
   });
 
+  it('has steps of several components, with one number and tasks that go on counting', async () => {
+    const script = `#!/bin/sh
+srun --het-group=0,1 sh -c 'echo $SLURM_STEP_ID $SLURM_PROCID $SLURMD_NODENAME' | sort
+`;
+    const { jobId } = cluster.submit({ script, components: [{ nodeList: 'n[3-4]' }] });
+    await cluster.waitForJob(jobId, ({ isGone }) => isGone);
+    expect(await output(`slurm-${jobId}.out`)).toBe('0 0 n1\n0 1 n3\n0 2 n4\n');
+  });
+
+  it('hands its whole environment on to its steps, and names of nodes', async () => {
+    const environment = { 'BASH_FUNC_f%%': '() { echo f; }' };
+    const script = "#!/usr/bin/env bash\nsrun -w n2 bash -c 'f; echo $SLURMD_NODENAME'\n";
+    const { jobId } = cluster.submit({ script, nodes: 2, environment });
+    await cluster.waitForJob(jobId, ({ isGone }) => isGone);
+    expect(await output(`slurm-${jobId}.out`)).toBe('f\nn2\n');
+  });
+
+  it('says that it is cancelled, and why', async () => {
+    const { jobId } = cluster.submit({ script: '#!/bin/sh\necho up\nexec sleep 100\n' });
+    await written(`slurm-${jobId}.out`, 'up');
+    const slurm = await connect(cluster.options());
+    await slurm.killJob(jobId);
+    await slurm.close();
+    await written(`slurm-${jobId}.out`, `*** JOB ${jobId} ON n1 CANCELLED AT `);
+  });
+
   it('that does not start is a failure', async () => {
     const { jobId } = cluster.submit({ script: '#!/no/such/program\n' });
     expect(await cluster.waitForJob(jobId, ({ isGone }) => isGone)).toMatchObject({ state: 'FAILED' });
     const other = cluster.submit({ workDirectory: '/no/such/directory' });
     expect(await cluster.waitForJob(other.jobId, ({ isGone }) => isGone)).toMatchObject({ state: 'FAILED' });
+  });
+});
+
+describe('an allocation', () => {
+  it('is joined with its environment, and completed', async () => {
+    const { jobId } = cluster.submit({ script: null });
+    await cluster.waitForJob(jobId, 'RUNNING');
+    const srun = join(cluster.directory, 'bin', 'srun');
+    const env = cluster.environmentOf(jobId);
+    const { stdout } = await promisify(execFile)(srun, ['sh', '-c', 'echo $SLURM_JOB_ID.$SLURM_STEP_ID'], {
+      env,
+    });
+    expect(stdout).toBe(`${jobId}.0\n`);
+    cluster.completeJob(jobId, 3);
+    expect(await cluster.waitForJob(jobId, ({ isGone }) => isGone)).toMatchObject({
+      state: 'FAILED',
+      exitCode: 3 << 8,
+    });
+  });
+});
+
+describe('forgetJobs()', () => {
+  it('ends all jobs, and numbers begin anew', async () => {
+    const first = cluster.submit();
+    await cluster.waitForJob(first.jobId, 'RUNNING');
+    await cluster.forgetJobs();
+    expect(cluster.jobs()).toEqual([]);
+    expect(cluster.submit({ nodes: 4, tasks: 64 }).jobId).toBe(first.jobId);
+    await cluster.waitForJob(first.jobId, 'RUNNING');
   });
 });
 

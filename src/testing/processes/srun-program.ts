@@ -1,5 +1,5 @@
 /** The `srun` that jobs of an embedded cluster find in their PATH: a few lines of JavaScript, which leave the work to the cluster's step server. */
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Signals that srun passes on to its tasks; of those it does not get, it dies. */
@@ -45,6 +45,9 @@ server.on('error', (error) => {
 server.on('close', () => process.exit());
 `;
 
+/** What {@link installSrun} may make. */
+export const SRUN_FILES = ['srun', 'package.json', 'node'] as const;
+
 /** Writes `srun` into a directory. */
 export async function installSrun(binDirectory: string): Promise<void> {
   await mkdir(binDirectory, { recursive: true });
@@ -61,6 +64,7 @@ const INTERPRETER = /^\/[\x21-\x7e]{1,120}$/;
 async function firstLines(binDirectory: string): Promise<string> {
   if (INTERPRETER.test(process.execPath)) return `#!${process.execPath}\n`;
   const node = join(binDirectory, 'node');
+  await rm(node, { force: true });
   await symlink(process.execPath, node);
   // Not by a shell: it would drop what has no name of a variable, such as bash's exported functions.
   return INTERPRETER.test(node) ? `#!${node}\n` : '#!/usr/bin/env node\n';
