@@ -101,6 +101,7 @@ async function makeParts(settings: ClusterSettings, directory: string): Promise<
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
   const takeOver = new TakeOver(world, controllers);
   world.isReachable = (node) => nodes.get(node)?.server.isAnswering ?? false;
+  world.releaseOfNode = (node) => nodes.get(node)?.server.release ?? settings.nodeRelease;
   const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
   return {
     ...{ munged, takeOver, steps, world, life, faults, credentials, controllers, nodes, directory },

@@ -11,6 +11,7 @@ import {
   JOB_STATE_FLAGS,
   JOB_STATES,
 } from '../../protocol/messages/job-state.js';
+import { isAtLeast, type Release } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
 import { UNIX_SIGNALS } from '../../protocol/unix-signal.js';
@@ -263,7 +264,7 @@ export class Life {
       name,
       nodes,
       tasks: byNode,
-      startedIn: this.world.settings.nodeRelease,
+      startedIn: oldestOf(nodes.map((node) => this.world.releaseOfNode(node))),
       startTime: nowSeconds(),
       isSuspended: false,
       program,
@@ -498,6 +499,11 @@ export class Life {
     this.#queue.clear();
     await this.executor.close();
   }
+}
+
+/** Among these; each slurmd of a step has to understand the others. */
+function oldestOf(releases: readonly Release[]): Release {
+  return releases.reduce((oldest, one) => (isAtLeast(oldest, one) ? one : oldest));
 }
 
 /** A suspended step takes SIGKILL only. */

@@ -8,6 +8,7 @@ import { buildInfo } from '../../../protocol/messages/build-info.js';
 import { isAtLeast, type Release } from '../../../protocol/release.js';
 import { INFINITE, INFINITE16, NO_VAL, NO_VAL16 } from '../../../protocol/sentinels.js';
 import type { Encodable } from '../../../protocol/wire-type.js';
+import { nowSeconds } from '../../model/world.js';
 import { mungeSocketIn } from '../../slurm-conf-text.js';
 import { carriedIn } from './carried.js';
 import type { RecordContext } from './record-context.js';
@@ -23,7 +24,8 @@ export function configurationOf(context: RecordContext): ConfigurationInput {
   const base: ConfigurationInput = {
     ...DEFAULTS,
     ...defaultsSince(own, release),
-    lastUpdate: BigInt(world.bootTime),
+    // The second of the answer: with that of its start it tells how long the daemon has been up.
+    lastUpdate: BigInt(nowSeconds()),
     bootTime: BigInt(world.bootTime),
     version: versionText(own),
     clusterName: world.clusterName,
