@@ -142,6 +142,7 @@ export class Life {
 
   #schedule(): void {
     for (const job of [...this.#queue]) {
+      if (this.#resources.isFull) return;
       if (!isJobPending(job.state) || (job.state & JOB_COMPLETING) !== 0) continue;
       if (job.het === null) while (this.#startNext(job));
       else if (job.het.offset === 0) this.#startComponents(job);
