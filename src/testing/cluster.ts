@@ -40,6 +40,9 @@ export interface EmbeddedDaemon {
    *
    * Of several controllers, one that was in charge before and was not relieved is in charge; another one hands back to it or waits, as Slurm's do.
    *
+   * A controller tells the second of its start: who asks whether it was up before a request, as `connect()`'s clients do when one is closed without
+   * an answer, cannot be sure within two seconds of it.
+   *
    * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for what is no release, or for another one while the daemon is up.
    * @throws Error of node:net where its port was taken meanwhile (EADDRINUSE).
    */

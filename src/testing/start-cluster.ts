@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { badOption } from '../rpc/check-options.js';
+import { Limiter } from '../rpc/limiter.js';
 import { type ClusterParts, EmbeddedCluster } from './cluster.js';
 import { Slurmctld } from './controller/slurmctld.js';
 import { TakeOver } from './controller/take-over.js';
@@ -17,6 +18,7 @@ import { installSrun, SRUN_FILES } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
 import { type ClusterOptions, type ClusterSettings, settingsOf } from './settings.js';
 import { mungeSocketIn, slurmConfOf } from './slurm-conf-text.js';
+import { MAX_LEAVES } from './slurmd/forward.js';
 import { NodeDaemon } from './slurmd/node-daemon.js';
 import type { RequestSeen, WireHost } from './wire-server.js';
 
@@ -30,7 +32,8 @@ const PORT_TRIES = 10;
 /**
  * Starts an embedded cluster: slurmctld, slurmds and munged in this process, on ports of 127.0.0.1 that the system chooses (standby
  * controllers: 127.0.0.2 and so on, which macOS does not have unless told). Needs neither root nor Slurm nor MUNGE. Each daemon has a
- * listening socket of its own: a thousand nodes are a thousand file descriptors.
+ * listening socket of its own: a thousand nodes are a thousand file descriptors, and a message to all of them by a tree takes up to 4,000
+ * more (see `ulimit -n`; 8,192 nodes start in a few seconds and 70 MB).
  *
  * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for an option that cannot be, before anything is started.
  * @throws Error of node:fs or node:net where the directory or the sockets cannot be made. Nothing is left behind then.
@@ -100,10 +103,13 @@ async function makeParts(settings: ClusterSettings, directory: string): Promise<
   });
   const nodes = new Map<string, NodeDaemon>();
   const setup = { world, life, nodes, credentials };
-  for (const node of world.nodes.values()) nodes.set(node.name, new NodeDaemon(node, host, setup));
+  const leaves = new Limiter(MAX_LEAVES);
+  for (const node of world.nodes.values())
+    nodes.set(node.name, new NodeDaemon(node, host, { ...setup, leaves }));
   const controllers = Array.from({ length: 1 + settings.backups }, (_, i) => new Slurmctld(i, host, setup));
   const takeOver = new TakeOver(world, controllers);
   world.isReachable = (node) => nodes.get(node)?.server.isAnswering ?? false;
+  world.releaseOfNode = (node) => nodes.get(node)?.server.release ?? settings.nodeRelease;
   const munged = await startEmbeddedMunged({ socket: mungeSocketIn(directory), store: credentials });
   return {
     ...{ munged, takeOver, steps, world, life, faults, credentials, controllers, nodes, directory },

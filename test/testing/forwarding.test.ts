@@ -68,10 +68,10 @@ describe.each([1, 2, 4, 16])('a tree of width %i', (treeWidth) => {
   it('each node in turn is of an older release that does not take the message', async () => {
     const count = 8;
     await using cluster = await startCluster({ nodes: count, release: '26.05' });
-    const jobId = await jobOnAll(cluster, count);
     for (const { name } of cluster.daemons.slice(1)) {
       await cluster.daemon(name).stop();
       await cluster.daemon(name).start({ release: '24.11' });
+      const jobId = await jobOnAll(cluster, count);
       const { results, heard } = await signal(cluster, jobId, treeWidth);
       expect([name, results.map(({ outcome }) => outcome)]).toEqual([name, Array(count).fill('accepted')]);
       expect([name, heard.size, Math.max(...heard.values())]).toEqual([name, count, 1]);

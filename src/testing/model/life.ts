@@ -11,7 +11,7 @@ import {
   JOB_STATE_FLAGS,
   JOB_STATES,
 } from '../../protocol/messages/job-state.js';
-import { isAtLeast } from '../../protocol/release.js';
+import { isAtLeast, type Release } from '../../protocol/release.js';
 import { NO_VAL } from '../../protocol/sentinels.js';
 import { SPECIAL_STEP_IDS } from '../../protocol/step-id.js';
 import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
@@ -156,6 +156,7 @@ export class Life {
 
   #schedule(): void {
     for (const job of [...this.#queue]) {
+      if (this.#resources.isFull) return;
       if (!isJobPending(job.state) || (job.state & JOB_COMPLETING) !== 0) continue;
       if (job.het === null) while (this.#startNext(job));
       else if (job.het.offset === 0) this.#startComponents(job);
@@ -282,7 +283,7 @@ export class Life {
       name,
       nodes,
       tasks: byNode,
-      startedIn: this.world.settings.nodeRelease,
+      startedIn: oldestOf(nodes.map((node) => this.world.releaseOfNode(node))),
       startTime: nowSeconds(),
       isSuspended: false,
       isEndAnnounced: false,
@@ -586,6 +587,11 @@ export class Life {
 function timeText(date: Date): string {
   const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 19);
+}
+
+/** Among these; each slurmd of a step has to understand the others. */
+function oldestOf(releases: readonly Release[]): Release {
+  return releases.reduce((oldest, one) => (isAtLeast(oldest, one) ? one : oldest));
 }
 
 /** A suspended step takes SIGKILL only. */

@@ -9,8 +9,17 @@ export class Resources {
   /** What each job has, to be given back. */
   readonly #shares = new Map<Job, readonly (readonly [node: string, cpus: number])[]>();
 
+  /** CPUs of all nodes that nobody has. */
+  #free: number;
+
   constructor(world: World) {
     this.#world = world;
+    this.#free = [...world.nodes.values()].reduce((sum, { cpus }) => sum + cpus, 0);
+  }
+
+  /** No job fits: a look at each that waits would be in vain. */
+  get isFull(): boolean {
+    return this.#free <= 0;
   }
 
   taken(node: string): number {
@@ -32,9 +41,14 @@ export class Resources {
     }
     const names = chosen.map(([name]) => name);
     if (chosen.length < spec.nodes || !spec.nodeList.every((name) => names.includes(name))) return null;
-    for (const [name, share] of chosen) this.#taken.set(name, this.taken(name) + share);
+    for (const [name, share] of chosen) this.#take(name, share);
     this.#shares.set(job, chosen);
     return names;
+  }
+
+  #take(node: string, cpus: number): void {
+    this.#taken.set(node, this.taken(node) + cpus);
+    this.#free -= cpus;
   }
 
   /** What was taken for one record is another's. */
@@ -47,7 +61,7 @@ export class Resources {
 
   /** What it had is free again. */
   give(job: Job): void {
-    for (const [name, share] of this.#shares.get(job) ?? []) this.#taken.set(name, this.taken(name) - share);
+    for (const [name, share] of this.#shares.get(job) ?? []) this.#take(name, -share);
     this.#shares.delete(job);
   }
 }

@@ -71,6 +71,8 @@ export class World {
   nextJobId: number;
   /** Whether the slurmd of a node answers. */
   isReachable: (node: string) => boolean = () => true;
+  /** The release of a node's slurmd as it is now. */
+  releaseOfNode: (node: string) => Release = () => this.settings.nodeRelease;
   readonly #listeners = new Set<() => void>();
 
   constructor(settings: ClusterSettings) {

@@ -14,6 +14,7 @@ import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { Endpoint } from '../../protocol/transport.js';
 import { Deadline } from '../../rpc/deadline.js';
 import { MAX_TREE_WIDTH, planTree, treeDepth } from '../../rpc/forward-tree.js';
+import type { Limiter } from '../../rpc/limiter.js';
 import { tcpTransport } from '../../rpc/tcp-transport.js';
 
 /** What a forwarder says of a node it has no answer from. */
@@ -31,7 +32,12 @@ export interface Forwarder {
   /** Where a node's slurmd listens; `null` for a name it does not know. */
   endpointOf(node: string): Endpoint | null;
   readonly signal: AbortSignal;
+  /** Shared by all slurmds of a cluster: they have the file descriptors of one process. Only who passes nothing on waits here. */
+  readonly leaves: Limiter;
 }
+
+/** Nodes at the ends of trees that are spoken with at a time, each by a connection with two descriptors. */
+export const MAX_LEAVES = 256;
 
 export type Forward = Frame['header']['forward'];
 
@@ -77,8 +83,9 @@ async function branch(
   const failed: ReturnItem[] = [];
   for (const [index, first] of nodes.entries()) {
     const endpoint = by.endpointOf(first);
-    const answer =
-      endpoint === null ? UNKNOWN_ADDRESS : await ask(frame, endpoint, nodes.slice(index), width, by);
+    const isLast = index === nodes.length - 1;
+    const asking = () => ask(frame, endpoint as Endpoint, nodes.slice(index), width, by);
+    const answer = endpoint === null ? UNKNOWN_ADDRESS : await (isLast ? by.leaves.run(asking) : asking());
     if (typeof answer !== 'number') return [...failed, ...answer];
     failed.push(failure(frame, first, answer));
   }

@@ -4,6 +4,7 @@ import type { Frame } from '../../protocol/frame.js';
 import type { ReturnItem } from '../../protocol/header.js';
 import type { MessageName, MessageRecord } from '../../protocol/messages/index.js';
 import type { Release } from '../../protocol/release.js';
+import type { Limiter } from '../../rpc/limiter.js';
 import { treeWidthFor } from '../../rpc/tree-width.js';
 import type { CredentialStore } from '../credentials.js';
 import type { Life } from '../model/life.js';
@@ -25,6 +26,8 @@ export interface SlurmdSetup {
   readonly life: Life;
   readonly nodes: ReadonlyMap<string, NodeDaemon>;
   readonly credentials: CredentialStore;
+  /** See `Forwarder` of `forward.ts`. */
+  readonly leaves: Limiter;
 }
 
 /** What a handler has to work with. */
@@ -82,6 +85,7 @@ export class NodeDaemon {
       messageTimeoutMs: Number(MessageTimeout) * 1000,
       endpointOf: (node) => nodes.get(node)?.server.endpoint ?? null,
       signal,
+      leaves: this.#setup.leaves,
     });
   }
 
