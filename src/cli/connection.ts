@@ -4,6 +4,7 @@ import { defaultMunge, jwt, mungeSocket, slurmAuth } from '../auth/index.js';
 import { isNowhere, loadSlurmConfig, type SlurmConfig } from '../config/index.js';
 import type { Authenticator } from '../protocol/authenticator.js';
 import { RELEASE_NAMES, type Release } from '../protocol/release.js';
+import { badOption } from '../rpc/check-options.js';
 import { type CallOptions, connect, type SlurmClient } from '../rpc/index.js';
 import type { CliIo } from './io.js';
 import { COLOR_CHOICES, type ColorChoice, type OutputOptions } from './output.js';
@@ -135,6 +136,13 @@ function authOf(options: ConnectionOptions, config: SlurmConfig | undefined): Au
     case 'munge-socket':
       return mungeSocket(munge);
     case 'jwt':
+      if ((process.env.SLURM_JWT ?? '') === '')
+        throw badOption(
+          '--auth',
+          'jwt',
+          'needs a token in SLURM_JWT, which is not set',
+          'scontrol token makes one.',
+        );
       return jwt({ token: process.env.SLURM_JWT });
     case 'slurm':
       return slurmAuth({ clusterName: config?.clusterName ?? undefined });

@@ -12,7 +12,7 @@ import { safeText } from './safe-text.js';
  * | 0 | done: what was asked for was accepted, or found |
  * | 1 | refused: the cluster said no, nothing was done; or the answer of a question is no |
  * | 2 | usage: a bad option or argument; nothing was sent |
- * | 3 | not sent: configuration, network or credentials failed before anything could be acted on |
+ * | 3 | not sent: configuration, network or credentials failed before anything could be acted on, or a look showed that there is nothing (left) to signal |
  * | 4 | unknown: it may or may not have been done; look before you repeat it |
  * | 5 | partial: of several parts some were done; the parts are listed |
  * | 6 | unconfirmed: accepted, and not seen to have ended in the time given |
@@ -73,7 +73,8 @@ export function failureLines(error: unknown): string[] {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return [`internal error, please report it: ${text}`];
   }
-  const { hint, outcome } = error;
+  const { outcome } = error;
+  const hint = HINTS[error.code] ?? error.hint;
   const evidence = evidenceOf(error);
   const lines = [`${withoutHint(error)} [${nameOf(error)}]`, `  outcome:  ${outcome}: ${MEANING[outcome]}`];
   if (evidence !== '') lines.push(`  evidence: ${evidence}`);
@@ -88,6 +89,12 @@ export function failureLines(error: unknown): string[] {
   if (hint !== undefined) lines.push(`  to do:    ${hint}`);
   return lines.map(safeText);
 }
+
+/** Where the library's own hint speaks of its options: the same for who has only a command line. */
+const HINTS: Readonly<Record<string, string>> = {
+  SLURMWIRE_CONFIG_NOT_FOUND:
+    'Name a slurm.conf by --conf FILE or SLURM_CONF, or a controller by --controller HOST:PORT.',
+};
 
 /** What an outcome means, for people. */
 export const MEANING: Readonly<Record<Outcome, string>> = {

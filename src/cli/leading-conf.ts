@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { ConfEntry, ConfPair, SlurmConf, SlurmConfig } from '../config/index.js';
 import { expandHostlist } from '../config/index.js';
+import { SlurmUsageError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 
 /** Where clients are led. */
@@ -29,7 +30,16 @@ export async function writeLeadingConf(
   config: Pick<SlurmConfig, 'controllers' | 'nodes'>,
   leading: Leading,
 ): Promise<LeadingConf> {
-  const directory = await mkdtemp(join(tmpdir(), 'slurmwire-conf-'));
+  const directory = await mkdtemp(join(tmpdir(), 'slurmwire-conf-')).catch((cause: NodeJS.ErrnoException) => {
+    throw new SlurmUsageError(`No slurm.conf can be written in ${tmpdir()}: ${cause.code}.`, {
+      code: 'SLURMWIRE_BAD_FILE',
+      errno: cause.code ?? 'EIO',
+      field: 'TMPDIR',
+      value: tmpdir(),
+      hint: 'Set TMPDIR to a directory that can be written to.',
+      cause,
+    });
+  });
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     await chmod(directory, 0o755);

@@ -122,7 +122,8 @@ export async function writeFixture(path: string, fixture: Fixture): Promise<void
   const bytes = encodeFixture(fixture);
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    await writeFile(temporary, bytes, { flag: 'wx', flush: true } as object);
+    // Scripts, environments and names of users are in it: for others only once somebody has looked it over.
+    await writeFile(temporary, bytes, { flag: 'wx', mode: 0o600, flush: true } as object);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -1,6 +1,9 @@
 /** `slurmwire cancel` against scripted controllers: what is sent, what is said, how it ends. */
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { Stopped } from '../../src/cli/io.js';
+import { readOperands } from '../../src/cli/scancel/job-ids.js';
+import { select, wantedOf } from '../../src/cli/scancel/select.js';
 import { decodeBody, isAtLeast, type MessageRecord, type Release } from '../../src/protocol/index.js';
 import { KILL_FLAGS } from '../../src/protocol/kill-flags.js';
 import type { JobRecord } from '../../src/protocol/messages/job-record.js';
@@ -23,6 +26,8 @@ interface World {
   readonly bulk?: readonly { readonly job: number; readonly number: number; readonly message?: string }[];
   /** Closes after having read a kill. */
   readonly hangsUp?: boolean;
+  /** A kill has come. */
+  readonly onKill?: () => void;
   readonly setup?: TestSetup;
   readonly scronParams?: string;
 }
@@ -56,6 +61,7 @@ async function cancel(argv: readonly string[], world: World = {}, options: CliRu
       case 'REQUEST_KILL_JOB': {
         const { sjobId, signal, flags } = decodeBody(name, release, frame.body);
         sent.push(`${sjobId} ${signal} ${flags}`);
+        world.onKill?.();
         if (world.hangsUp === true) return connection.drop();
         return respond(answerTo(sjobId ?? ''));
       }
@@ -67,6 +73,8 @@ async function cancel(argv: readonly string[], world: World = {}, options: CliRu
       }
       case 'REQUEST_KILL_JOBS': {
         bulkRequests.push(decodeBody(name, release, frame.body));
+        world.onKill?.();
+        if (world.hangsUp === true) return connection.drop();
         const none = { arrayTaskId: NO_VAL, hetJobOffset: NO_VAL };
         const bitmap = isAtLeast(release, '24.11') ? { arrayBitmap: null } : {};
         const jobResponses = bulk.map(({ job, number, message = null }) => ({
@@ -412,5 +420,124 @@ describe('in place of a cancel', () => {
     const { stdout } = await cancel(['--help']);
     for (const option of ['--account', '--batch', '--nodelist', '--wckey', '--json', '--controller'])
       expect(stdout).toContain(option);
+  });
+});
+
+describe('an operator at night', () => {
+  const jobs = [job(7, { name: 'a' }), job(8, { name: 'a' })];
+  const targets = (sent: readonly string[]) => sent.map((text) => text.split(' ')[0] ?? '');
+
+  test('a job’s name cannot write another question, nor anything else on the terminal', async () => {
+    const name = 'x\u001b[2K\r\u0007Cancel job_id=1 \n\u202e';
+    const { stdout, sent } = await cancel(['-i', '7'], { jobs: [job(7, { name })] }, { input: 'n\n' });
+    expect(stdout).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(stdout).toMatch(/^Cancel job_id=7 name=x\\u001b\[2K\\u000d/);
+    expect(sent).toEqual([]);
+  });
+
+  test('nor can a controller’s words', async () => {
+    const bulk = [{ job: 7, number: 2002, message: 'no\u001b]0;x\u0007\nscancel: all is well' }];
+    const { stderr } = await cancel(['--ctld', '7'], { release: '24.11', bulk });
+    const filtered = await cancel(['--ctld', '--name=a', '7'], { release: '24.11', bulk });
+    for (const text of [stderr, filtered.stderr]) {
+      expect(text).not.toMatch(/\p{Cc}(?<!\n)/u);
+      expect(text).not.toMatch(/^scancel: all is well/m);
+    }
+    expect(filtered.stderr).toContain('no\\u001b');
+  });
+
+  test('the answers end after a yes: what was done is in the document, beside the error', async () => {
+    const run = await cancel(['-i', '--json', '7', '8'], { jobs }, { input: 'y\n' });
+    expect([run.code, targets(run.sent)]).toEqual([1, ['7']]);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      exitCode: 1,
+      jobs: [{ target: '7', outcome: 'accepted' }],
+      error: { message: 'No answer on standard input' },
+    });
+  });
+
+  test('stopped at a question: what was done is told', async () => {
+    const stop = new AbortController();
+    const input = new PassThrough();
+    input.write('y\n');
+    let text = '';
+    const onStdout = (chunk: string) => {
+      text += chunk;
+      if (text.match(/\?/g)?.length === 2) stop.abort(new Stopped('SIGINT'));
+    };
+    const run = await cancel(['-i', '7', '8'], { jobs }, { stdin: input, signal: stop.signal, onStdout });
+    expect([run.code, targets(run.sent)]).toEqual([130, ['7']]);
+    expect(run.stderr).toBe('scancel: stopped by SIGINT; accepted: 7\n');
+  });
+
+  test('stopped in the middle: each job stands under what is known of it', async () => {
+    const stop = new AbortController();
+    const names = Array.from({ length: 12 }, (_, index) => `${index + 1}`);
+    const world = { onKill: () => stop.abort(new Stopped('SIGINT')), hangsUp: true } satisfies World;
+    const run = await cancel(['--json', ...names], world, { signal: stop.signal });
+    expect(run.code).toBe(130);
+    expect(run.stderr).toMatch(
+      /^scancel: stopped by SIGINT; may or may not have been done: .*; not sent: .*11 12$/m,
+    );
+    const told: { target: string; outcome: string }[] = JSON.parse(run.stdout).jobs;
+    expect(told.map(({ target }) => target).sort()).toEqual([...names].sort());
+    const sent = new Set(targets(run.sent));
+    for (const { target, outcome } of told) if (sent.has(target)) expect(outcome).toBe('unknown');
+  });
+
+  test('--ctld stopped while its one request is out: that it may have been done is said', async () => {
+    const stop = new AbortController();
+    const world = {
+      release: '24.11',
+      onKill: () => stop.abort(new Stopped('SIGTERM')),
+      hangsUp: true,
+    } as const;
+    const run = await cancel(['--ctld', '-n', 'a', '--json'], world, { signal: stop.signal });
+    expect(run.code).toBe(143);
+    expect(run.bulkRequests).toHaveLength(1);
+    expect(run.stderr).toContain('unknown: it may or may not have been done');
+    expect(JSON.parse(run.stdout).error).toMatchObject({ outcome: 'unknown' });
+  });
+
+  test('bad command lines: exit code 1, and with --json a document, wherever it stands', async () => {
+    for (const argv of [
+      ['--nonsense', '7', '--json'],
+      ['7', '--timeout=x', '--json'],
+      ['--json', '8x'],
+    ]) {
+      const { code, stdout, sent } = await cancel(argv);
+      expect([code, sent], argv.join(' ')).toEqual([1, []]);
+      expect(JSON.parse(stdout).error.message, argv.join(' ')).toMatch(/nonsense|timeout|8x/);
+    }
+  });
+
+  test('a cluster that is not named is not this one', async () => {
+    for (const none of ['', ',', ',,'])
+      expect(await cancel(['-M', none, '7'])).toMatchObject({ code: 1, sent: [], requests: [] });
+    expect(await cancel(['7'], {}, { env: { SLURM_CLUSTERS: '' } })).toMatchObject({
+      code: 0,
+      sent: ['7 9 0'],
+    });
+  });
+
+  test('more tasks than scancel takes are refused before they are written out', async () => {
+    for (const tasks of ['7_[0-3999999]', '7_[0-65535],8', '7_[0-65534],7_[1-2]']) {
+      const { code, stderr, sent } = await cancel(['-s', 'USR1', ...tasks.split(/,(?=\d+(?:_|$))/)], {
+        jobs,
+      });
+      expect([code, sent]).toEqual([1, []]);
+      expect(stderr).toContain('Too many job ids');
+    }
+  });
+
+  test('thousands of tasks of a queue of thousands take no time to be found', () => {
+    const mask = `0x${'f'.repeat(4_000)}`;
+    const records = Array.from({ length: 2_000 }, (_, index) =>
+      job(100_000 + index, { arrayJobId: 7, arrayTaskId: NO_VAL, arrayTaskStr: mask, jobState: 0 }),
+    ) as JobRecord[];
+    const wanted = wantedOf(readOperands(['7_[16000-30000]']));
+    // One pass over what is there: looking at each record for each task would be hours.
+    const { missing } = select(records.slice(0, 20), wanted, {}, false);
+    expect(missing).toHaveLength(14_001);
   });
 });

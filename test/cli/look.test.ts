@@ -1,5 +1,6 @@
 /** `probe`, `ping` and `explain`: they look and change nothing. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SlurmTimeoutError } from '../../src/protocol/slurm-error.js';
 import { runCli } from './support/cli-run.js';
 import { FakeCluster } from './support/cluster.js';
 
@@ -50,7 +51,31 @@ describe('probe', () => {
   });
 });
 
+test('probe: of what could not be asked it is not said that it is not there', async () => {
+  const error = new SlurmTimeoutError('No answer.', {
+    code: 'SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT',
+    errno: 'ETIMEDOUT',
+    outcome: 'not-sent',
+  });
+  const probe = async (target: string) => {
+    if (target === '2') throw error;
+    return { target, exists: false, mayBeHidden: false, jobs: [], steps: null };
+  };
+  const connect = (async () => ({ probe, close: async () => {} })) as never;
+  expect((await runCli(['probe', '1'], { connect })).code).toBe(1);
+  expect((await runCli(['probe', '1', '2'], { connect })).code).toBe(3);
+});
+
 describe('ping', () => {
+  test('without a credential nobody was asked, and nobody is said to be down', async () => {
+    const { code, stdout } = await cli('ping', ['--munge-socket', '/nonexistent']);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^127\.0\.0\.1:\d+ \(primary\) was not asked: /);
+    expect(stdout).not.toContain('DOWN');
+    // Said once.
+    expect(stdout.match(/systemctl start munge/g)).toHaveLength(1);
+  });
+
   test('up', async () => {
     const { code, stdout } = await cli('ping');
     expect(code).toBe(0);

@@ -1,6 +1,9 @@
 /** The program itself, built: a process with signals, pipes and a name. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { fakeToken } from '../auth/support-tokens.js';
@@ -13,13 +16,14 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [MAIN, ...argv], { env: { PATH: process.env.PATH, ...env } });
   let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
+  child.stderr.setEncoding('utf8').on('data', (more: string) => {
+    stderr += more;
   });
   return { child, ended: once(child, 'close').then(([code, signal]) => ({ code, signal, stderr })) };
 }
 
 test.each([
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s ends the call under way, and the exit code says so', async (signal, code) => {
@@ -29,7 +33,8 @@ test.each([
   try {
     await until(() => peer.connections.length > 0, 'the command to ask');
     child.kill(signal);
-    expect(await ended).toMatchObject({ code, signal: null });
+    const stderr = `scancel: stopped by ${signal}; nothing was sent\n`;
+    expect(await ended).toEqual({ code, signal: null, stderr });
   } finally {
     child.kill('SIGKILL');
     await peer.close();
@@ -41,4 +46,21 @@ test('a reader that goes away early ends it without a word', async () => {
   child.stdout.destroy();
   const { stderr } = await ended;
   expect(stderr).toBe('');
+});
+
+test.skipIf(!existsSync('/dev/full'))('a full disk is neither a refusal nor a success', async () => {
+  const full = openSync('/dev/full', 'w');
+  try {
+    const child = spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', full, 'pipe'] });
+    const stderr = text(child.stderr as Readable);
+    expect(await once(child, 'close')).toEqual([74, null]);
+    expect(await stderr).toBe('slurmwire: the output cannot be written: ENOSPC\n');
+    // Where nobody can be told why, the exit code is all there is.
+    const silent = spawn(process.execPath, [MAIN, 'ping', '--nonsense'], {
+      stdio: ['ignore', 'ignore', full],
+    });
+    expect(await once(silent, 'close')).toEqual([2, null]);
+  } finally {
+    closeSync(full);
+  }
 });

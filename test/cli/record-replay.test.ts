@@ -1,9 +1,9 @@
 /** `slurmwire record` and `slurmwire replay`: a client in a process of its own, led by SLURM_CONF. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { Stopped } from '../../src/cli/io.js';
 import { leadingText, writeLeadingConf } from '../../src/cli/leading-conf.js';
 import { interpretNodeLines, loadSlurmConf, parseSlurmConf, slurmConfigOf } from '../../src/config/index.js';
@@ -200,6 +200,61 @@ describe('record', () => {
     ]);
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('SLURMWIRE_LIVE_SECRET') });
     expect(refused.stderr).not.toContain(secret);
+  });
+
+  it('a place where nothing can be written: the command is not started', async () => {
+    const { conf } = await cluster('nowhere');
+    const ran = at('ran');
+    const touch = [process.execPath, '-e', `require('fs').writeFileSync(${JSON.stringify(ran)}, '')`];
+    for (const out of ['/nonexistent/out.msgpack', '/dev/null', '/dev/stdout', directory]) {
+      const { code, stderr } = await runCli(['record', '-o', out, '--conf', conf, '--', ...touch]);
+      expect([code, stderr], out).toEqual([2, expect.stringContaining('SLURMWIRE_BAD_FILE')]);
+    }
+    expect(existsSync(ran)).toBe(false);
+    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  });
+
+  it('a recording that is lost after the command ran is not "nothing was sent"', async () => {
+    const { conf, request } = await cluster('lost');
+    const place = at('lost');
+    mkdirSync(place);
+    const remove = `require('fs').rmdirSync(${JSON.stringify(place)}); process.argv.splice(1, 0, ''); import(${JSON.stringify(CLIENT)})`;
+    const argv = [
+      'record',
+      '-o',
+      join(place, 'out'),
+      '--conf',
+      conf,
+      '--',
+      process.execPath,
+      '-e',
+      remove,
+      request,
+    ];
+    const { code, stderr } = await runCli(argv);
+    expect(code).toBe(74);
+    expect(stderr).toContain('the command has run, and its recording is lost');
+    expect(stderr).not.toContain('not-sent');
+  });
+
+  it('is for its owner alone: scripts and environments are in it', async () => {
+    expect(statSync(await kill('mode.msgpack')).mode & 0o777).toBe(0o600);
+  });
+
+  it('no directory for temporary files: said as what it is', async () => {
+    const { conf } = await cluster('temporary');
+    vi.stubEnv('TMPDIR', '/nonexistent');
+    try {
+      for (const argv of [
+        ['record', '-o', at('x'), '--conf', conf, '--', 'true'],
+        ['replay', await kill('t.msgpack'), '--', 'true'],
+      ]) {
+        const { code, stderr } = await runCli(argv);
+        expect([code, stderr]).toEqual([2, expect.stringContaining('Set TMPDIR')]);
+      }
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('--listen until stopped', async () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Stopped } from '../../src/cli/io.js';
 import { exitCodeOfAll } from '../../src/cli/targets.js';
 import { parseLadder } from '../../src/cli/terminate/ladder-text.js';
@@ -209,5 +209,56 @@ test('a file that is none is refused, whatever is in it', async () => {
   ]) {
     writeFileSync(file, text);
     expect((await terminate(['--resume', file])).code, text).toBe(2);
+  }
+});
+
+describe('--save', () => {
+  test('replaces no file that is something else, no device, and no terminations that nobody finished', async () => {
+    const file = join(directory, 'job.sh');
+    writeFileSync(file, '#!/bin/sh\n');
+    const unfinished = join(directory, 'state.json');
+    const stop = new AbortController();
+    const running = terminate(['--ladder', 'TERM:1h,KILL', '--save', unfinished, '7'], {
+      signal: stop.signal,
+    });
+    await until(() => fake.controller.signals.length > 0, 'the first signal');
+    stop.abort(new Stopped('SIGINT'));
+    await running;
+    const before = readFileSync(unfinished, 'utf8');
+    for (const path of [file, unfinished, '/dev/null', '/dev/stdout', directory]) {
+      const { code, stderr } = await terminate(['--save', path, '8']);
+      expect([code, stderr], path).toEqual([2, expect.stringContaining('--save')]);
+    }
+    expect([readFileSync(file, 'utf8'), readFileSync(unfinished, 'utf8')]).toEqual(['#!/bin/sh\n', before]);
+    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+    expect(fake.controller.signals).toEqual(['SIGTERM 7']);
+  });
+
+  test('one that is through may be used again', async () => {
+    const file = join(directory, 'state.json');
+    for (const job of ['7', '8']) {
+      expect((await terminate(['--ladder', 'KILL', '--save', file, job])).code).toBe(0);
+    }
+  });
+
+  test('--resume reads files alone', async () => {
+    for (const path of ['/dev/zero', directory])
+      expect(await terminate(['--resume', path])).toMatchObject({ code: 2 });
+  });
+});
+
+test('stopped where no temporary file can be written: what is known is told all the same', async () => {
+  const stop = new AbortController();
+  vi.stubEnv('TMPDIR', '/nonexistent');
+  try {
+    const running = terminate(['--ladder', 'TERM:1h,KILL', '7'], { signal: stop.signal });
+    await until(() => fake.controller.signals.length > 0, 'the first signal');
+    stop.abort(new Stopped('SIGHUP'));
+    const { code, stderr } = await running;
+    expect(code).toBe(129);
+    expect(stderr).toMatch(/cannot be written \(ENOENT\)[\s\S]*7: SIGTERM (accepted|unknown)/);
+    expect(stderr).not.toContain('--resume');
+  } finally {
+    vi.unstubAllEnvs();
   }
 });

@@ -9,7 +9,9 @@ import { type Output, outputOf } from '../output.js';
 export function pingCommand(io: CommandIo): Command {
   const command = new Command('ping')
     .summary('ask every controller whether it is there')
-    .description('ask every controller whether it is there. Exit code 0: all are; 5: some are; 1: none is.')
+    .description(
+      'ask every controller whether it is there. Exit code 0: all are; 5: some are; 1: none is; 3: none was asked, for want of a credential.',
+    )
     .action(async (options: ConnectionOptions) => {
       const pings = await withClient(options, io, (slurm) => slurm.ping(callOptions(options, io)));
       io.signal.throwIfAborted();
@@ -20,9 +22,15 @@ export function pingCommand(io: CommandIo): Command {
       }));
       output.result({ controllers: document }, () => pings.flatMap((ping) => linesOf(ping, output)));
       const up = pings.filter((ping) => ping.up).length;
-      if (up < pings.length) io.setExitCode(up === 0 ? EXIT.refused : EXIT.partial);
+      const isAsked = pings.some((ping) => !isUnasked(ping));
+      if (up < pings.length) io.setExitCode(up > 0 ? EXIT.partial : isAsked ? EXIT.refused : EXIT.notSent);
     });
   return connectionOptions(command);
+}
+
+/** It is this host that is at fault: nothing is known of the controller. */
+function isUnasked({ error }: ControllerPing): boolean {
+  return error !== null && error.phase === 'authenticate' && error.outcome === 'not-sent';
 }
 
 function linesOf(ping: ControllerPing, output: Output): string[] {
@@ -36,5 +44,8 @@ function linesOf(ping: ControllerPing, output: Output): string[] {
     ];
   }
   const [first = '', ...rest] = failureLines(error);
-  return [`${peer} (${role}) is ${output.paint('red', 'DOWN')}: ${first}`, ...rest];
+  const state = isUnasked(ping)
+    ? `was ${output.paint('yellow', 'not asked')}`
+    : `is ${output.paint('red', 'DOWN')}`;
+  return [`${peer} (${role}) ${state}: ${first}`, ...rest];
 }

@@ -14,7 +14,7 @@ export function probeCommand(io: CommandIo): Command {
   const command = new Command('probe')
     .summary('ask whether jobs and steps are there, and whose they are')
     .description(
-      'ask whether jobs and steps are there, in which state, and whether they are yours: what kill -0 asks. Sends lookups only. Exit code 0: all are there; 1: none is; 5: some are.',
+      'ask whether jobs and steps are there, in which state, and whether they are yours: what kill -0 asks. Sends lookups only. Exit code 0: all are there; 1: none is; 5: some are; 3: it could not be asked of all.',
     )
     .argument('<target...>', 'jobs and steps: 1234, 1234_7, 1234+1, 1234.0, 1234.batch')
     .action(async (targets: string[], options: ConnectionOptions) => {
@@ -28,10 +28,12 @@ export function probeCommand(io: CommandIo): Command {
         results.flatMap(({ value }) => (value === undefined ? [] : linesOf(value, output))),
       );
       for (const one of results) if (one.error !== undefined) noteFailure(output, 'slurmwire probe', one);
-      const codes = results.map(({ value, error }) =>
-        value === undefined ? exitCodeOf(error) : value.exists ? EXIT.done : EXIT.refused,
+      // Of what could not be asked nobody knows that it is not there.
+      const failed = results.flatMap(({ error }) => (error === undefined ? [] : [exitCodeOf(error)]));
+      const found = results.flatMap(({ value }) =>
+        value === undefined ? [] : [value.exists ? EXIT.done : EXIT.refused],
       );
-      io.setExitCode(exitCodeOfAll(codes));
+      io.setExitCode(exitCodeOfAll(failed.length > 0 ? failed : found));
     });
   return connectionOptions(command);
 }

@@ -10,7 +10,12 @@ import {
   slurmConfigOf,
 } from '../../config/index.js';
 import { RELEASE_NAMES } from '../../protocol/release.js';
-import { SlurmConfigError, SlurmProtocolError, SlurmUsageError } from '../../protocol/slurm-error.js';
+import {
+  isSlurmError,
+  SlurmConfigError,
+  SlurmProtocolError,
+  SlurmUsageError,
+} from '../../protocol/slurm-error.js';
 import { type Endpoint, showEndpoint } from '../../protocol/transport.js';
 import {
   dissect,
@@ -26,6 +31,7 @@ import { EXIT } from '../failure.js';
 import type { CommandIo } from '../io.js';
 import { writeLeadingConf } from '../leading-conf.js';
 import { type OutputOptions, outputOf } from '../output.js';
+import { whyNoFile } from '../output-file.js';
 import { runCommand, untilStopped } from '../run-command.js';
 
 interface RecordOptions extends OutputOptions {
@@ -67,7 +73,7 @@ export function recordCommand(io: CommandIo): Command {
 const HELP = `
 The command gets a slurm.conf (by SLURM_CONF) that leads through proxies on 127.0.0.1. Credentials and tokens are taken out before
 anything is written; names, paths, scripts and environments are not: see docs/replay.md before you give a fixture away.
-Exit code: the command's; where it is 0 and nothing was recorded, 1.
+Exit code: the command's; where it is 0 and nothing was recorded, 1, and 74 where the recording could not be written.
 
   slurmwire record -o kill.msgpack -- scancel 1234
   slurmwire record -o step.msgpack --slurmds -- scancel -s USR1 1234.0
@@ -87,6 +93,7 @@ async function record(io: CommandIo, words: readonly string[], options: RecordOp
   const config = await slurmConfigOf(conf, { signal: io.signal });
   refuseTls(config);
   const nodes = nodesToRecord(config, options.slurmds);
+  await checkOutput(options, io);
   const output = outputOf(io, options);
   const provenance = {
     slurm: options.slurmVersion ?? 'unknown',
@@ -141,21 +148,33 @@ async function save(
   }
   const slurm = options.slurmVersion ?? protocolsIn(recorded);
   const path = resolve(io.cwd, options.output);
-  await writeFixture(path, { ...recorded, provenance: { ...recorded.provenance, slurm } }).catch((cause) => {
-    throw cause instanceof SlurmProtocolError ? cause : cannotWrite(options.output, cause);
-  });
+  try {
+    await writeFixture(path, { ...recorded, provenance: { ...recorded.provenance, slurm } });
+  } catch (error) {
+    // The command has run: nothing here may say that nothing was sent.
+    const why = isSlurmError(error)
+      ? error.message
+      : ((error as NodeJS.ErrnoException).code ?? String(error));
+    output.note(
+      `slurmwire record: the command has run, and its recording is lost: ${options.output}: ${why}`,
+    );
+    if (output.json) output.result({ fixture: null, connections, leftOut }, () => []);
+    return exitCode === EXIT.done ? EXIT.outputLost : exitCode;
+  }
   output.note(`${connections} connections recorded in ${options.output}, credentials taken out`);
   if (output.json) output.result({ fixture: path, connections, leftOut }, () => []);
   return exitCode;
 }
 
-function cannotWrite(name: string, cause: NodeJS.ErrnoException): SlurmUsageError {
-  return new SlurmUsageError(`${name} cannot be written: ${cause.code ?? cause.message}.`, {
+/** Before the command runs: what it does cannot be done again for the sake of a recording. */
+async function checkOutput({ output }: RecordOptions, { cwd }: CommandIo): Promise<void> {
+  const why = await whyNoFile(resolve(cwd, output));
+  if (why === null) return;
+  throw new SlurmUsageError(`${output} ${why}.`, {
     code: 'SLURMWIRE_BAD_FILE',
-    errno: cause.code ?? 'EIO',
     field: 'output',
-    value: name,
-    cause,
+    value: output,
+    hint: 'Name a file in a directory that can be written to. The command was not started.',
   });
 }
 

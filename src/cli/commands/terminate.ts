@@ -26,7 +26,7 @@ import {
 } from '../targets.js';
 import { Follower, showAlive } from '../terminate/follow.js';
 import { parseLadder } from '../terminate/ladder-text.js';
-import { readStates, StateFile } from '../terminate/state-file.js';
+import { checkPlace, readStates, StateFile } from '../terminate/state-file.js';
 
 interface TerminateCliOptions extends ConnectionOptions {
   readonly ladder?: string;
@@ -102,6 +102,7 @@ async function terminateAll(
   const output = outputOf(io, options);
   const states = await plannedStates(targets, options, io);
   const file = fileOf(save ?? resume, io);
+  if (save !== undefined && save !== resume) await checkPlace(save, io.cwd);
   // Before anything is sent: a place where nothing can be written is told at once.
   await file?.save([...states.values()]).catch((error: NodeJS.ErrnoException) => {
     throw badOption('--save', save ?? resume, `cannot be written (${error.code ?? error.message})`);
@@ -151,8 +152,14 @@ async function terminateAll(
   }
   await file?.save([...states.values()]).catch(() => {});
   const left = file ?? (io.signal.aborted && states.size > 0 ? StateFile.temporary() : null);
-  if (left !== file) await left?.save([...states.values()]);
-  report(results, left !== null && states.size > 0 ? left.path : null, options, output, io);
+  let saved = left !== null && states.size > 0 ? left.path : null;
+  if (left !== file)
+    await left?.save([...states.values()]).catch((error: NodeJS.ErrnoException) => {
+      // What is known is still to be told.
+      output.note(`${WHO}: ${left.path} cannot be written (${error.code}): name a place by --save.`);
+      saved = null;
+    });
+  report(results, saved, options, output, io);
 }
 
 /** What is to be done, by target: new plans, or those of the file. Nothing is sent for a target or ladder that makes no sense. */
@@ -268,17 +275,19 @@ function lineOf(
 /** The options that say which cluster is meant, for a shell in any directory. */
 function again(
   { conf, controller = [], protocol, auth, mungeSocket }: ConnectionOptions,
-  { cwd }: CommandIo,
+  { cwd, env }: CommandIo,
 ): string[] {
+  // The variable of this shell is not that of the next one, where the number may be another cluster's job.
+  const named = conf ?? (controller.length === 0 ? env.SLURM_CONF || undefined : undefined);
   const file = (path: string | undefined) => (path === undefined ? undefined : resolve(cwd, path));
-  const named = Object.entries({
-    '--conf': file(conf),
+  const options = Object.entries({
+    '--conf': file(named),
     '--protocol': protocol,
     '--auth': auth,
     '--munge-socket': file(mungeSocket),
   });
   return [
-    ...named.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
+    ...options.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
     ...controller.flatMap((one) => ['--controller', one]),
   ];
 }

@@ -21,6 +21,9 @@ export interface CliRunOptions {
   readonly clock?: CliIo['clock'];
   /** Told what is written to stderr, as it comes. */
   readonly onStderr?: (text: string) => void;
+  readonly onStdout?: (text: string) => void;
+  /** In place of `input`. */
+  readonly stdin?: CliIo['stdin'];
 }
 
 export async function runCli(argv: readonly string[], options: CliRunOptions = {}): Promise<CliRun> {
@@ -31,12 +34,12 @@ export async function runCli(argv: readonly string[], options: CliRunOptions = {
 
 /** An outside world that remembers what was written. */
 export function recordingIo(options: CliRunOptions = {}) {
-  const stdout = collector(options.terminal);
+  const stdout = collector(options.terminal, options.onStdout);
   const stderr = collector(options.terminal, options.onStderr);
-  const stdin = new PassThrough();
-  stdin.end(options.input ?? '');
+  const typed = new PassThrough();
+  typed.end(options.input ?? '');
   const io: CliIo = {
-    stdin,
+    stdin: options.stdin ?? typed,
     stdout: stdout.stream,
     stderr: stderr.stream,
     env: options.env ?? {},
