@@ -1,4 +1,5 @@
 /** An embedded cluster: Slurm's daemons in this process, for tests and for trying out. */
+import { setMaxListeners } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
@@ -82,6 +83,8 @@ export class EmbeddedCluster implements AsyncDisposable {
 
   /** @internal `startCluster` makes one. */
   constructor(parts: ClusterParts) {
+    // Any number of waits may hang on it.
+    setMaxListeners(0, this.#ended.signal);
     this.#world = parts.world;
     this.#life = parts.life;
     this.#faults = parts.faults;
@@ -396,7 +399,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    this.#ended.abort(new Error('the cluster is down'));
+    this.#ended.abort(new Error('the cluster is taken down'));
     this.#takeOver.close();
     const servers = [...this.#controllers, ...this.#nodes.values()].map(({ server }) => server);
     const ended = await Promise.allSettled([

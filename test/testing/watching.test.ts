@@ -46,10 +46,10 @@ describe('with records', () => {
       cluster.waitForJob(jobId, 'FAILED'),
       cluster.waitForOutput(jobId, () => false),
     ];
-    const ended = Promise.all(waits.map((wait) => expect(wait).rejects.toThrow('the cluster is down')));
+    const ended = Promise.all(waits.map((wait) => expect(wait).rejects.toThrow('the cluster is taken down')));
     await cluster.down();
     await ended;
-    await expect(cluster.waitFor(() => null)).rejects.toThrow('the cluster is down');
+    await expect(cluster.waitFor(() => null)).rejects.toThrow('the cluster is taken down');
   });
 });
 
