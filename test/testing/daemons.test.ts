@@ -236,7 +236,7 @@ describe('a cluster that is taken down', () => {
       const endpoints = cluster.daemons.map(({ endpoint }) => endpoint);
       await Promise.all([cluster.down(), cluster.down(), ...during]);
       await cluster.down();
-      expect(await waits).toContain('taken down');
+      expect(await waits).toContain('down');
       for (const { outcome } of await Promise.all(calls))
         expect(outcome).toMatch(/accepted|unknown|not-sent|refused/);
       for (const endpoint of endpoints) expect((await tell(endpoint, { chunks: [] })).end).toBe('reset');
