@@ -21,6 +21,7 @@ import { RecordExecutor } from './model/record-executor.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
 import { type SignalSeen, World } from './model/world.js';
+import { canStartAs } from './processes/as-user.js';
 import { outputPath } from './processes/output-path.js';
 import { ProcessExecutor } from './processes/process-executor.js';
 import { installSrun } from './processes/srun-program.js';
@@ -437,6 +438,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Embedd
       : new ProcessExecutor({
           spoolDirectory: join(directory, 'spool'),
           leftBehindMs: world.killWaitMs,
+          asUsers: await canStartAsAll(settings.users),
           environmentOf: (job) => steps.jobEnvironment(job),
         });
   const life = new Life(world, executor);
@@ -495,4 +497,9 @@ async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   await chmod(path, 0o1777);
   await chmod(dirname(path), 0o755);
+}
+
+async function canStartAsAll(users: readonly ClusterUser[]): Promise<boolean> {
+  const [other] = users.filter(({ uid }) => uid !== 0);
+  return other === undefined || (await canStartAs(other.uid, other.gid));
 }
