@@ -32,8 +32,8 @@ const PORT_TRIES = 10;
 /**
  * Starts an embedded cluster: slurmctld, slurmds and munged in this process, on ports of 127.0.0.1 that the system chooses (standby
  * controllers: 127.0.0.2 and so on, which macOS does not have unless told). Needs neither root nor Slurm nor MUNGE. Each daemon has a
- * listening socket of its own: a thousand nodes are a thousand file descriptors, and a message to all of them by a tree takes up to 4,000
- * more (see `ulimit -n`; 8,192 nodes start in a few seconds and 70 MB).
+ * listening socket of its own: a thousand nodes are a thousand file descriptors, and a message to all of them by a tree takes about
+ * as many again while it travels (`ulimit -n`: some 20,000 for 8,192 nodes, which start in a few seconds and 75 MB).
  *
  * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` for an option that cannot be, before anything is started.
  * @throws Error of node:fs or node:net where the directory or the sockets cannot be made. Nothing is left behind then.

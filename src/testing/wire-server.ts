@@ -12,6 +12,7 @@ import { messageTypeNumber } from '../protocol/message-type.js';
 import type { MessageInput, MessageName } from '../protocol/messages/index.js';
 import { payloadDigest } from '../protocol/payload-digest.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
+import { isSlurmError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
 import type { CredentialStore, UserAndGroup } from './credentials.js';
 import type { Fault, FaultList } from './faults.js';
@@ -314,9 +315,23 @@ export class WireServer {
     const items = await forwarded;
     if (signal.aborted) return null;
     const whole = items === undefined ? answer : { ...answer, returnList: items };
-    const packed = this.#pack(whole, opened.request, fault?.release ?? release);
+    const packed =
+      fault?.release === undefined
+        ? this.#pack(whole, opened.request, release)
+        : this.#packLie(whole, opened.request, fault.release);
+    if (packed === null) return null;
     const changed = fault?.corrupt?.(packed) ?? packed;
     return fault?.cutAt === undefined ? changed : changed.subarray(0, fault.cutAt);
+  }
+
+  /** In a version that was ordered, which may have no room for the answer: then there is none. */
+  #packLie(answer: Said, request: Pick<WireRequest, 'uid' | 'frame'>, release: Release): Uint8Array | null {
+    try {
+      return this.#pack(answer, request, release);
+    } catch (error) {
+      if (isSlurmError(error)) return null;
+      throw error;
+    }
   }
 
   #pack(answer: Said, request: Pick<WireRequest, 'uid' | 'frame'>, release: Release): Uint8Array {

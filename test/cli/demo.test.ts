@@ -177,3 +177,21 @@ describe('the program', () => {
     }
   });
 });
+
+it.skipIf(process.getuid?.() !== 0)(
+  'as root, with a Node.js that nobody else may start (/root/.nvm): the jobs are root’s then',
+  async () => {
+    const closed = await mkdtemp(join(tmpdir(), 'slurmwire-closed-'));
+    try {
+      const node = join(closed, 'node');
+      await cp(process.execPath, node);
+      const { stdout } = await run(node, [join(root, 'dist/cli/main.js'), 'demo', '--json']);
+      const events: DemoEvent[] = JSON.parse(stdout).events;
+      expect(events.find(({ type }) => type === 'job')).toMatchObject({ uid: 0 });
+      expectGone(pidsOf(events));
+    } finally {
+      await rm(closed, { recursive: true });
+    }
+  },
+  60_000,
+);

@@ -20,6 +20,7 @@ import {
   type SignalSeen,
   startCluster,
 } from '../../testing/index.js';
+import { canStartAs } from '../../testing/processes/as-user.js';
 import type { CliIo } from '../io.js';
 import { STEPS, scriptFor } from './job-script.js';
 
@@ -196,7 +197,8 @@ class Play {
     const areReady = (output: string) => output.split(' ready\n').length > wanted;
     await orStopped(this.#cluster.waitForOutput(jobId, areReady), this.#signal);
     const processes = this.#cluster.processes(jobId);
-    this.#tell({ type: 'job', jobId, user: OWNER, script, uid: uidOfProcesses(this.#cluster), processes });
+    const uid = await uidOfProcesses(this.#cluster);
+    this.#tell({ type: 'job', jobId, user: OWNER, script, uid, processes });
     return { jobId, pids: processes.map(({ pid }) => pid) };
   }
 
@@ -320,9 +322,10 @@ async function refusalOf(call: Promise<unknown>): Promise<SlurmError> {
 }
 
 /** Only root can make processes that are another user's. */
-function uidOfProcesses({ users }: EmbeddedCluster): number | null {
-  const own = process.getuid?.() ?? null;
-  return own === 0 ? (users.find(({ name }) => name === OWNER)?.uid ?? own) : own;
+async function uidOfProcesses({ users }: EmbeddedCluster): Promise<number | null> {
+  const owner = users.find(({ name }) => name === OWNER);
+  if (owner !== undefined && (await canStartAs(owner.uid, owner.gid))) return owner.uid;
+  return process.getuid?.() ?? null;
 }
 
 function isThere(pid: number): boolean {

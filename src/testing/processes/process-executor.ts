@@ -31,9 +31,6 @@ const NOT_STARTED = 127 << 8;
 /** Several write to it: the shell, its steps, and notifications. */
 const FRESH_AND_SHARED = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 
-/** Whether processes of jobs can be those of their users. */
-const isRoot = process.getuid?.() === 0;
-
 const LOOK_AGAIN_MS = 50;
 
 export interface ProcessSetup {
@@ -41,6 +38,8 @@ export interface ProcessSetup {
   readonly spoolDirectory: string;
   /** Milliseconds that processes have whose shell or task has ended. */
   readonly leftBehindMs: number;
+  /** Processes of jobs are their users', not this process's user's. */
+  readonly asUsers: boolean;
   /** What all processes of a job have in their environment. */
   environmentOf(job: Job): Record<string, string>;
 }
@@ -112,7 +111,11 @@ export class ProcessExecutor implements Executor {
     const { uid, gid } = job.user;
     let child: ChildProcess;
     try {
-      child = spawn(command, args, { ...options, detached: true, ...(isRoot ? { uid, gid } : {}) });
+      child = spawn(command, args, {
+        ...options,
+        detached: true,
+        ...(this.#setup.asUsers ? { uid, gid } : {}),
+      });
     } catch {
       queueMicrotask(() => events.taskEnded(job, step, node, NOT_STARTED));
       return null;
@@ -203,7 +206,7 @@ export class ProcessExecutor implements Executor {
     const path = outputPath(job, pattern);
     try {
       const file = openSync(path, FRESH_AND_SHARED, 0o644);
-      if (isRoot) chownSync(path, job.user.uid, job.user.gid);
+      if (this.#setup.asUsers) chownSync(path, job.user.uid, job.user.gid);
       return file;
     } catch {
       return openSync('/dev/null', 'w');
