@@ -13,6 +13,7 @@ import { FaultList } from './faults.js';
 import { Life } from './model/life.js';
 import { RecordExecutor } from './model/record-executor.js';
 import { World } from './model/world.js';
+import { canStartAs } from './processes/as-user.js';
 import { ProcessExecutor } from './processes/process-executor.js';
 import { installSrun, SRUN_FILES } from './processes/srun-program.js';
 import { StepServer } from './processes/step-server.js';
@@ -93,6 +94,7 @@ async function makeParts(settings: ClusterSettings, directory: string): Promise<
       : new ProcessExecutor({
           spoolDirectory: join(directory, 'spool'),
           leftBehindMs: world.killWaitMs,
+          asUsers: await canStartAsAll(settings),
           environmentOf: (job) => steps.jobEnvironment(job),
         });
   const life = new Life(world, executor);
@@ -182,4 +184,10 @@ async function checkDirectory(directory: string): Promise<void> {
   const conf = await readFile(join(directory, 'slurm.conf'), 'utf8').catch(() => null);
   if (conf !== null && !conf.startsWith(OWN_CONF))
     throw badOption('directory', directory, 'has a slurm.conf that is no embedded cluster’s');
+}
+
+/** Whether processes can be those of other users here: one is tried for all. */
+async function canStartAsAll({ users }: ClusterSettings): Promise<boolean> {
+  const other = users.find(({ uid }) => uid !== 0);
+  return other === undefined || canStartAs(other.uid, other.gid);
 }
