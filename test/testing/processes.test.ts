@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -107,6 +108,26 @@ describe('forgetJobs()', () => {
 });
 
 describe('down()', () => {
+  it('is the end also for steps that are asked for while it is under way', async () => {
+    const script = `#!/bin/sh
+trap '' TERM
+while :; do srun -n4 sh -c 'echo $$ >> started; exec sleep 1000' & sleep 0.05; done
+`;
+    // One that outlives the cluster.
+    const workDirectory = await mkdtemp(join(tmpdir(), 'slurmwire-test-'));
+    try {
+      const started = () => readFile(join(workDirectory, 'started'), 'utf8').catch(() => '');
+      cluster.submit({ script, nodes: 4, workDirectory });
+      await expect.poll(started, { timeout: 20_000 }).toContain('\n');
+      await cluster.down();
+      const pids = (await started()).split('\n').filter(Boolean).map(Number);
+      expect(pids.length).toBeGreaterThan(0);
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+    } finally {
+      await rm(workDirectory, { recursive: true, force: true });
+    }
+  });
+
   it('leaves no process, whatever they ignore', async () => {
     const script = `#!/bin/sh
 trap '' TERM INT

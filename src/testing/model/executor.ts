@@ -39,6 +39,8 @@ export interface Executor {
   processesOf(step: Step): readonly TaskProcess[];
   /** Writes into the output of a step, as the slurmstepd on this node does. */
   write(job: Job, step: Step, node: string, text: string): void;
-  /** Ends all processes there are, by force, and resolves when they are gone. */
+  /** Ends all processes there are, by force, and resolves when they are gone. From then on none is started: an srun may still ask. */
   close(): Promise<void>;
+  /** Starts processes again after `close()`. */
+  reopen(): void;
 }

@@ -574,6 +574,7 @@ export class Life {
   /** Ends all jobs by force, as if there had never been any. */
   async forget(): Promise<void> {
     await this.close();
+    this.executor.reopen();
     for (const job of this.world.jobs.values()) this.#resources.give(job);
     this.#queue.clear();
     this.#untold.clear();

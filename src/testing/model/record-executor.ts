@@ -42,6 +42,8 @@ export class RecordExecutor implements Executor {
 
   write(): void {}
 
+  reopen(): void {}
+
   close(): Promise<void> {
     this.#alive.clear();
     for (const timer of this.#timers) clearTimeout(timer);

@@ -47,6 +47,7 @@ export interface ProcessSetup {
 export class ProcessExecutor implements Executor {
   readonly #setup: ProcessSetup;
   readonly #leaders = new Map<Step, Set<Leader>>();
+  #isClosed = false;
   /** Process groups whose leader is gone. */
   readonly #leftBehind = new Map<number, NodeJS.Timeout>();
 
@@ -111,6 +112,7 @@ export class ProcessExecutor implements Executor {
     const { uid, gid } = job.user;
     let child: ChildProcess;
     try {
+      if (this.#isClosed) throw new Error('the cluster is taken down');
       child = spawn(command, args, {
         ...options,
         detached: true,
@@ -174,7 +176,7 @@ export class ProcessExecutor implements Executor {
 
   /** What a shell left behind is no longer the step's; it has some time to end by itself, as with proctrack/linuxproc it has all there is. */
   #leave(group: number): void {
-    if (!signalProcess(-group, 0)) return;
+    if (!signalProcess(-group, this.#isClosed ? UNIX_SIGNALS.SIGKILL : 0) || this.#isClosed) return;
     const until = Date.now() + this.#setup.leftBehindMs;
     // The group's number is its own only as long as somebody is in it.
     const timer = setInterval(() => {
@@ -186,7 +188,12 @@ export class ProcessExecutor implements Executor {
     this.#leftBehind.set(group, timer);
   }
 
+  reopen(): void {
+    this.#isClosed = false;
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const [group, timer] of this.#leftBehind) {
       clearInterval(timer);
       signalProcess(-group, UNIX_SIGNALS.SIGKILL);
