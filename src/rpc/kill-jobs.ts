@@ -119,8 +119,9 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   }
   const user = userFilter(task);
   const reply = await askForAll(link, { ...filter, ids: plain }, user, signalling, context);
-  // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
-  const isOurs = isIdsOnly(filter) && userId === null && user !== null;
+  // Only where the user filter is not the caller's wish does it stand between an id and its true answer. No KILL_JOB has a comment with it.
+  const isOurs =
+    isIdsOnly(filter) && userId === null && user !== null && signalling.adminComment === undefined;
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
   // That nothing fits any more may be the work of the request before, whose answer did not come.
   if (jobs.length === 0 && plain === null && reply.doubt !== null) throw reply.doubt;

@@ -179,6 +179,15 @@ describe('adminComment', () => {
     expect(c.texts).toEqual([]);
     expect(c.asked()).not.toContain('REQUEST_KILL_JOBS');
   });
+
+  it("is never left out for somebody else's job either", async () => {
+    const responses = [{ job: 7 }, { job: 8, number: 2172 }];
+    const records = [job(7), job(8, { userId: BOB })];
+    await using c = await controller({ release: '25.11', responses, records });
+    const killed = await c.client.killJobs([7, 8], 'SIGKILL', { adminComment: 'why' });
+    expect(brief(killed)).toEqual(['7 accepted 0', '8 refused 2172']);
+    expect(c.texts).toEqual([]);
+  });
 });
 
 describe.each(BULK)('one KILL_JOBS in %s', (release) => {
