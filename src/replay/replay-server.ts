@@ -137,7 +137,10 @@ class ServedSession {
       try {
         const frame = assembler.take();
         if (frame === null) return;
-        socket.off('end', onEnd).off('data', onData).on('data', () => {});
+        socket
+          .off('end', onEnd)
+          .off('data', onData)
+          .on('data', () => {});
         this.#answer(socket, label, frame);
       } catch (thrown) {
         this.#fail(socket, thrown);

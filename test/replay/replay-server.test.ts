@@ -129,7 +129,9 @@ describe('serveReplay', () => {
         ],
       },
     ]);
-    const server = await served(fixture, { auth: fakeAuth([fakeMunge(77)], { uid: 1, gid: 1, payload: new Uint8Array() }) });
+    const server = await served(fixture, {
+      auth: fakeAuth([fakeMunge(77)], { uid: 1, gid: 1, payload: new Uint8Array() }),
+    });
     const { bytes } = await ask(server, [killFrame('22.05', munge(fakeMunge(4)))]);
     expect(bytes).toEqual(Buffer.from(streamOf(fixture.connections[0] as never, '<')));
     server.finish();
@@ -152,7 +154,10 @@ describe('serveReplay', () => {
   });
 
   it('a client that left while its reply was signed is let go', async () => {
-    const events = [data('>', killFrame('22.05', munge(fakeMunge(1)))), data('<', okFrame('22.05', fakeMunge(2)))];
+    const events = [
+      data('>', killFrame('22.05', munge(fakeMunge(1)))),
+      data('<', okFrame('22.05', fakeMunge(2))),
+    ];
     let sign = () => {};
     const asked = new Promise<void>((resolve) => {
       sign = resolve;
@@ -173,7 +178,9 @@ describe('serveReplay', () => {
     await new Promise((resolve) => socket.once('finish', resolve));
     // Its end has gone the way that a connection after it goes.
     for (let i = 0; i < 3; i++) {
-      const other = connect({ ...server.endpoints.get('slurmctld') } as never);
+      const other = connect({ ...server.endpoints.get('slurmctld') } as never)
+        .resume()
+        .end();
       await new Promise((resolve) => other.once('close', resolve).once('error', () => {}));
     }
     sign();
