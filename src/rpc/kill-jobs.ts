@@ -36,7 +36,10 @@ export interface KillJobsOptions extends Omit<KillJobOptions, 'idempotent' | 'cr
    * request for all.
    */
   readonly cron?: boolean | undefined;
-  /** AdminComment to leave on the jobs; operators only, 25.11 and newer, and only where one request for all can be made. */
+  /**
+   * AdminComment to leave on the jobs; administrators only, 25.11 and newer, and only where one request for all can be made: jobs by id
+   * that are somebody else's are then refused, unless root or SlurmUser asks. Slurm leaves it on jobs that refuse the signal too.
+   */
   readonly adminComment?: string | undefined;
   /** How many jobs are asked for at a time where each is asked for by itself, 1 to 64. Default 8. */
   readonly concurrency?: number | undefined;
