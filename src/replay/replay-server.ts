@@ -130,18 +130,23 @@ class ServedSession {
       return;
     }
     const assembler = new FrameAssembler(this.#longest + LONGER);
+    // It left without a whole request: nobody's answer is due.
+    const onEnd = () => socket.end();
     const onData = (chunk: Uint8Array) => {
       assembler.push(chunk);
       try {
         const frame = assembler.take();
         if (frame === null) return;
-        socket.off('data', onData).on('data', () => {});
+        socket
+          .off('end', onEnd)
+          .off('data', onData)
+          .on('data', () => {});
         this.#answer(socket, label, frame);
       } catch (thrown) {
         this.#fail(socket, thrown);
       }
     };
-    socket.on('data', onData);
+    socket.on('data', onData).once('end', onEnd);
   }
 
   close(): void {
@@ -197,8 +202,9 @@ class ServedSession {
       }
       const { events } = waiting.recorded;
       // The recorded daemon said nothing more, and the client left: so does this one when its client does.
-      if (!events.some(({ direction, kind }) => direction === '<' && kind !== 'data'))
-        socket.once('end', () => socket.end());
+      if (events.some(({ direction, kind }) => direction === '<' && kind !== 'data')) return;
+      if (socket.readableEnded) socket.end();
+      else socket.once('end', () => socket.end());
     } catch (thrown) {
       this.#fail(socket, thrown);
     } finally {
@@ -261,7 +267,7 @@ function authRangeOf(stream: Uint8Array): { readonly start: number; readonly end
   }
 }
 
-/** The daemon's frames with credentials that were made just now; what is no frame stays as it is. */
+/** The daemon's frames with credentials that were made just now; what is no frame, or none that can be read, stays as it is, and all behind it. */
 async function signedAnew(
   stream: Uint8Array,
   auth: Authenticator,
@@ -273,8 +279,8 @@ async function signedAnew(
   let end = 0;
   try {
     for (let bytes = assembler.take(); bytes !== null; bytes = assembler.take()) {
-      end += bytes.length;
       parts.push(await signed(bytes, auth, context));
+      end += bytes.length;
     }
   } catch (thrown) {
     if (!(thrown instanceof SlurmProtocolError)) throw thrown;

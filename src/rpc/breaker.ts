@@ -43,6 +43,11 @@ export class Breaker {
     return this.#openUntil === null;
   }
 
+  /** True where a request would have to wait now: for the time, or for what becomes of the one that went first. */
+  get isHolding(): boolean {
+    return this.#openUntil !== null && (this.#probe !== null || this.leftMs > 0);
+  }
+
   /**
    * Waits until a request may go out.
    *

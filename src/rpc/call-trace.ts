@@ -63,10 +63,10 @@ export class CallTrace implements SlurmwireCallEvent, Told<unknown> {
   constructor({ client, verb, target, unixSignal, options, known }: CallArguments) {
     this.client = client;
     this.verb = verb;
-    this.target = shownTarget(target);
-    this.filter = filterOf(target);
+    this.target = orElse(null, () => shownTarget(target));
+    this.filter = orElse(null, () => filterOf(target));
     this.unixSignal = shownSignal(unixSignal);
-    this.options = shownOptions(options, known);
+    this.options = orElse({}, () => shownOptions(options, known));
   }
 
   resolved(value: unknown): void {
@@ -95,6 +95,15 @@ export class CallTrace implements SlurmwireCallEvent, Told<unknown> {
   }
 }
 
+/** What is given may be anything, a proxy that throws when it is looked at: that is for the verb to meet, whoever listens. */
+function orElse<T>(otherwise: T, look: () => T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}
+
 const MAX_SHOWN = 10;
 
 /** As errors show it, without the quotes. */
@@ -104,11 +113,13 @@ function shownText(text: string): string {
 
 function shownTarget(given: unknown): string | null {
   if (given === undefined) return null;
-  if (Array.isArray(given)) {
-    const more = given.length - MAX_SHOWN;
-    const shown = given.slice(0, MAX_SHOWN).map(shownTarget).join(',');
-    return more > 0 ? `${shown} and ${more} more` : shown;
-  }
+  if (!Array.isArray(given)) return shownOne(given);
+  const more = given.length - MAX_SHOWN;
+  const shown = given.slice(0, MAX_SHOWN).map(shownOne).join(',');
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+function shownOne(given: unknown): string | null {
   if (typeof given === 'number') return String(given);
   try {
     if (typeof given === 'object') {

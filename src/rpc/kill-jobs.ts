@@ -36,7 +36,10 @@ export interface KillJobsOptions extends Omit<KillJobOptions, 'idempotent' | 'cr
    * request for all.
    */
   readonly cron?: boolean | undefined;
-  /** AdminComment to leave on the jobs; operators only, 25.11 and newer, and only where one request for all can be made. */
+  /**
+   * AdminComment to leave on the jobs; administrators only, 25.11 and newer, and only where one request for all can be made: jobs by id
+   * that are somebody else's are then refused, unless root or SlurmUser asks. Slurm leaves it on jobs that refuse the signal too.
+   */
   readonly adminComment?: string | undefined;
   /** How many jobs are asked for at a time where each is asked for by itself, 1 to 64. Default 8. */
   readonly concurrency?: number | undefined;
@@ -119,8 +122,9 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   }
   const user = userFilter(task);
   const reply = await askForAll(link, { ...filter, ids: plain }, user, signalling, context);
-  // Only where the user filter is not the caller's wish does it stand between an id and its true answer.
-  const isOurs = isIdsOnly(filter) && userId === null && user !== null;
+  // Only where the user filter is not the caller's wish does it stand between an id and its true answer. No KILL_JOB has a comment with it.
+  const isOurs =
+    isIdsOnly(filter) && userId === null && user !== null && signalling.adminComment === undefined;
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
   // That nothing fits any more may be the work of the request before, whose answer did not come.
   if (jobs.length === 0 && plain === null && reply.doubt !== null) throw reply.doubt;

@@ -152,7 +152,7 @@ class PacedController {
 
   /** Why one that waits does. */
   #reasonToWait(rpc: string): SlurmwireWaitEvent['because'] {
-    if (!(this.#breakers.get(rpc)?.isClosed ?? true)) return 'drop';
+    if (this.#breakers.get(rpc)?.isHolding === true) return 'drop';
     return this.#line.limit === null ? 'busy' : 'rate';
   }
 

@@ -116,6 +116,78 @@ describe('serveReplay', () => {
     server.finish();
   });
 
+  it('sends a reply that cannot be signed anew as it was recorded', async () => {
+    const odd = Uint8Array.from(okFrame('22.05', fakeMunge(2)));
+    new DataView(odd.buffer).setUint16(4, 0x7f00);
+    const fixture = fixtureOf([
+      {
+        endpoint: 'slurmctld',
+        events: [
+          data('>', killFrame('22.05', munge(fakeMunge(1)))),
+          data('<', odd),
+          { direction: '<', at: 3, kind: 'end' },
+        ],
+      },
+    ]);
+    const server = await served(fixture, {
+      auth: fakeAuth([fakeMunge(77)], { uid: 1, gid: 1, payload: new Uint8Array() }),
+    });
+    const { bytes } = await ask(server, [killFrame('22.05', munge(fakeMunge(4)))]);
+    expect(bytes).toEqual(Buffer.from(streamOf(fixture.connections[0] as never, '<')));
+    server.finish();
+  });
+
+  it.each([
+    ['before it asked for anything', 0],
+    ['in the middle of its request', 20],
+  ])('a client that leaves %s is let go', async (_when, length) => {
+    const server = await served(killFixture('24.11'));
+    const socket = connect({ ...server.endpoints.get('slurmctld'), allowHalfOpen: true } as never);
+    const ended = new Promise((resolve) => socket.once('end', () => resolve('end')));
+    socket.resume();
+    socket.end(request.subarray(0, length));
+    expect(await ended).toBe('end');
+    socket.destroy();
+    // It took nobody's place.
+    await ask(server, [request]);
+    server.finish();
+  });
+
+  it('a client that left while its reply was signed is let go', async () => {
+    const events = [
+      data('>', killFrame('22.05', munge(fakeMunge(1)))),
+      data('<', okFrame('22.05', fakeMunge(2))),
+    ];
+    let sign = () => {};
+    const asked = new Promise<void>((resolve) => {
+      sign = resolve;
+    });
+    const auth = fakeAuth([fakeMunge(77)], { uid: 1, gid: 1, payload: new Uint8Array() });
+    const slow: typeof auth = {
+      ...auth,
+      create: async (...args) => {
+        await asked;
+        return auth.create(...args);
+      },
+    };
+    const server = await served(fixtureOf([{ endpoint: 'slurmctld', events }]), { auth: slow });
+    const socket = connect({ ...server.endpoints.get('slurmctld'), allowHalfOpen: true } as never);
+    const ended = new Promise((resolve) => socket.once('end', () => resolve('end')));
+    socket.resume();
+    socket.end(killFrame('22.05', munge(fakeMunge(4))));
+    await new Promise((resolve) => socket.once('finish', resolve));
+    // Its end has gone the way that a connection after it goes.
+    for (let i = 0; i < 3; i++) {
+      const other = connect({ ...server.endpoints.get('slurmctld') } as never)
+        .resume()
+        .end();
+      await new Promise((resolve) => other.once('close', resolve).once('error', () => {}));
+    }
+    sign();
+    expect(await ended).toBe('end');
+    socket.destroy();
+  });
+
   it('garbage and endless frames harm nobody', async () => {
     const server = await served(killFixture('24.11'));
     const { ending } = await ask(server, [Buffer.from('7fffffff00', 'hex')]);

@@ -70,6 +70,12 @@ async function scene(
   return { peer, slurmds, client, [Symbol.asyncDispose]: () => peer.close() };
 }
 
+/** Of whatever kind. */
+const failure = (call: Promise<unknown>) =>
+  call.then(
+    () => 'none',
+    (error: Error & { code?: string }) => [error.name, error.code],
+  );
 const count = (list: readonly string[], one: string) => list.filter((other) => other === one).length;
 const sum = (list: readonly number[]) => list.reduce((all, one) => all + one, 0);
 
@@ -316,6 +322,27 @@ describe('a call that rejects', () => {
     expect(asked - alone).toBe(twice);
   });
 
+  it('the error is the same whoever listens, whatever was given', async () => {
+    await using on = await scene();
+    let deep: unknown = [7];
+    for (let depth = 0; depth < 20_000; depth++) deep = [deep];
+    const throwing = (trap: string) =>
+      new Proxy({}, { [trap]: () => expect.fail('looked at') } as ProxyHandler<object>) as never;
+    const misuse = [
+      () => on.client.killJob(deep as never),
+      () => on.client.killJobs([deep] as never),
+      () => on.client.killJobs(throwing('has')),
+      () => on.client.killJob(throwing('ownKeys')),
+      () => on.client.killJob(7, 9, throwing('ownKeys')),
+    ];
+    for (const call of misuse) {
+      const alone = await failure(call());
+      using heard = new Listener();
+      expect(await failure(call())).toEqual(alone);
+      expect(heard.call).toMatchObject({ filter: null, options: {} });
+    }
+  });
+
   it('since the client is closed', async () => {
     await using on = await scene();
     await on.client.close();
@@ -472,6 +499,29 @@ describe('plain channels', () => {
       { ...wait, attempt: 3 },
     ]);
     expect(heard.call).toMatchObject({ outcome: 'accepted', exchanges: heard.exchanges.length });
+  });
+
+  it('the first to go after a drop waits for nobody, and is not said to', async () => {
+    let left = 1;
+    const dropping: Answer = async (connection) => {
+      await connection.send(rc(left-- > 0 ? 1805 : 0, { release: '24.11' }));
+      connection.finish();
+    };
+    const clock = new TestClock();
+    await using on = await scene(
+      { REQUEST_KILL_JOB: dropping },
+      { release: '24.11', pacer: new Pacer(clock) },
+    );
+    expect(await failureOf(on.client.killJob(7, 'SIGTERM'))).toMatchObject({ number: 1805 });
+    using heard = new Listener();
+    await on.client.killJob(7, 'SIGTERM');
+    expect(heard.waits.map(({ because }) => because)).toEqual(['drop']);
+    left = 1;
+    await failureOf(on.client.killJob(7, 'SIGTERM'));
+    await clock.sleep(60_000, new AbortController().signal);
+    heard.waits.length = 0;
+    await on.client.killJob(7, 'SIGTERM');
+    expect(heard.waits).toEqual([]);
   });
 
   it('more than may be under way at a time wait, and nobody else does', async () => {

@@ -179,6 +179,21 @@ describe('adminComment', () => {
     expect(c.texts).toEqual([]);
     expect(c.asked()).not.toContain('REQUEST_KILL_JOBS');
   });
+
+  it('of one who is no administrator: refused as a whole', async () => {
+    await using c = await controller({ release: '25.11', bulk: rc(2010, { release: '25.11' }) });
+    const error = await c.client.killJobs([7], 'SIGKILL', { adminComment: 'why' }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'ESLURM_USER_ID_MISSING', outcome: 'refused' });
+  });
+
+  it("is never left out for somebody else's job either", async () => {
+    const responses = [{ job: 7 }, { job: 8, number: 2172 }];
+    const records = [job(7), job(8, { userId: BOB })];
+    await using c = await controller({ release: '25.11', responses, records });
+    const killed = await c.client.killJobs([7, 8], 'SIGKILL', { adminComment: 'why' });
+    expect(brief(killed)).toEqual(['7 accepted 0', '8 refused 2172']);
+    expect(c.texts).toEqual([]);
+  });
 });
 
 describe.each(BULK)('one KILL_JOBS in %s', (release) => {

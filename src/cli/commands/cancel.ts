@@ -54,7 +54,7 @@ function scancelOptions(io: CommandIo): Option[] {
     new Option('-A, --account <account>', 'only jobs charged to this account'),
     new Option(
       '--admin-comment <comment>',
-      'leave this AdminComment on the jobs (operators; 25.11 and newer); implies --ctld',
+      'leave this AdminComment on the jobs (administrators; 25.11 and newer); implies --ctld',
     ),
     new Option('--autocomplete <text>', 'print the options that have this text in them').hideHelp(),
     new Option('-b, --batch', 'signal the batch shell only'),
