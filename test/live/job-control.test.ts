@@ -342,7 +342,14 @@ for (const release of ['20.11', '22.05', '24.11', '26.05'] as const satisfies Re
       });
       expect(await call('alice', 'requeue', `${id}_*`)).toMatchObject({
         outcome: 'partial',
-        parts: expect.arrayContaining([{ ...taken, target: `${id}_0`, message: 'No error.' }]),
+        // In the place of the one that was sent back the next task may have started by now.
+        parts: expect.arrayContaining([
+          {
+            ...taken,
+            target: expect.stringMatching(new RegExp(`^${id}_(0|\\[0(,2)?\\])$`)),
+            message: 'No error.',
+          },
+        ]),
       });
       await cancel(id);
     });
