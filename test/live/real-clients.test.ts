@@ -695,4 +695,6 @@ const PARTITION_KEYS = ['NodeSets'];
 const STEP_KEYS = ['StepId', 'StartTime', 'SrunHost:Pid'];
 const SQUEUE_COLUMNS = [
   ...['JOBID', 'ARRAY_JOB_ID', 'SLUID', 'PRIORITY', 'TIME', 'SUBMIT_TIME', 'START_TIME', 'WORK_DIR'],
+  // A year, where the real one's backfill scheduler was quicker than the main one.
+  ...['TIME_LIMIT', 'TIME_LEFT', 'END_TIME'],
 ];

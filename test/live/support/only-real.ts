@@ -21,10 +21,14 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
   'tables.test.ts':
     'fills the cluster by scontrol update and create, which the embedded slurmctld does not serve',
   'tls.test.ts': 'the embedded daemons speak plain TCP',
+  'wire-manners.test.ts': 'starts embedded daemons of its own beside the real ones',
 };
 
 /** Files that run on the embedded cluster by `npm run test:embedded` only: they take their time, most of it by waiting. */
 export const LONG_ON_EMBEDDED: readonly string[] = [
+  'examples.test.ts',
+  'failures.test.ts',
+  'terminate.test.ts',
   'cancel.test.ts',
   'cli.test.ts',
   'failover.test.ts',
