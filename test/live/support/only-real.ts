@@ -26,6 +26,11 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
 
 /** Files that run on the embedded cluster by `npm run test:embedded` only: they take their time, most of it by waiting. */
 export const LONG_ON_EMBEDDED: readonly string[] = [
+  'job-control.test.ts',
+  'kill-jobs.test.ts',
+  'record-replay.test.ts',
+  'step-manager.test.ts',
+  'tree.test.ts',
   'examples.test.ts',
   'failures.test.ts',
   'terminate.test.ts',
