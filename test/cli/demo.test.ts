@@ -179,7 +179,7 @@ describe('the program', () => {
 });
 
 it.skipIf(process.getuid?.() !== 0)(
-  'as root, with a Node.js that nobody else may start (/root/.nvm): the jobs are root’s then',
+  'as root, with a Node.js that nobody else may start (one in root’s home): the jobs are root’s then',
   async () => {
     const closed = await mkdtemp(join(tmpdir(), 'slurmwire-closed-'));
     try {

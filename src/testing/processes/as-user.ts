@@ -4,7 +4,7 @@ const known = new Map<number, Promise<boolean>>();
 
 /**
  * Whether this process can start one of this user that can run `srun`: root can, unless it may not change uids (a container without the capability, or
- * with one uid) or its Node.js lies where others may not go (`/root/.nvm`). It is tried, for nothing else tells. Else jobs run as who runs the cluster.
+ * with one uid) or its Node.js lies where others may not go (in root's home). It is tried, for nothing else tells. Else jobs run as who runs the cluster.
  */
 export function canStartAs(uid: number, gid: number): Promise<boolean> {
   if (process.getuid?.() !== 0) return Promise.resolve(false);
