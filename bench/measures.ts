@@ -1,0 +1,4 @@
+import type { Measure } from './measure.js';
+
+/** All measures, in the order of the table. A file each in `measures/`. */
+export const MEASURES: readonly Measure[] = [];
