@@ -46,13 +46,7 @@ export class LibslurmPeer<User extends string = LabUser> {
     place: PeerPlace<User>,
     source: string,
   ): Promise<LibslurmPeer<User>> {
-    const root = await prepare({ release: place.release, install: false });
-    const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-    const program = join(place.workDirectory, 'libslurm-peer');
-    // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
-    const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
-    const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
-    await run('gcc', ['-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link], { cwd: '/' });
+    const program = await compilePeer(place, source, 'libslurm-peer');
     return new LibslurmPeer(place, program);
   }
 
@@ -67,6 +61,26 @@ export class LibslurmPeer<User extends string = LabUser> {
     if (code !== 0) throw new LabError(`"${argv.join(' ')}" failed (exit code ${code}): ${stderr.trim()}`);
     return JSON.parse(stdout);
   }
+}
+
+/**
+ * Compiles `source` into a file of the place's work directory, with the machine's gcc and everything else of the release.
+ *
+ * @returns the path of the program.
+ */
+export async function compilePeer(
+  { release, workDirectory }: Pick<PeerPlace<string>, 'release' | 'workDirectory'>,
+  source: string,
+  name: string,
+): Promise<string> {
+  const root = await prepare({ release, install: false });
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  const program = join(workDirectory, name);
+  // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
+  const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
+  const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
+  await run('gcc', ['-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link], { cwd: '/' });
+  return program;
 }
 
 const run = promisify(execFile);
