@@ -1,4 +1,5 @@
 import type { Measure } from './measure.js';
+import { codec } from './measures/codec.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
-export const MEASURES: readonly Measure[] = [];
+export const MEASURES: readonly Measure[] = [codec];
