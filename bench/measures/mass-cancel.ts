@@ -83,7 +83,8 @@ class Stage {
   }
 
   async play(release: string): Promise<Measured> {
-    this.#submitter = await compilePeer(this.#cluster, SUBMIT, 'submit-held');
+    this.#submitter = join(this.#cluster.workDirectory, 'submit-held');
+    await compilePeer(this.#cluster.release, SUBMIT, this.#submitter);
     const { uid, gid } = this.#cluster.users.alice;
     const client = await ClientProcess.start({ uid, gid, options: { conf: this.#cluster.slurmConf } });
     try {
