@@ -120,7 +120,8 @@ export async function fuzz(target: Target, options: RunOptions): Promise<RunResu
     if (executions >= most) break;
     await run(input, true);
   }
-  if (corpus.entries.length === 0) corpus.add({ bytes: new Uint8Array(target.prefix ?? 0), found: 1, ms: 0, fields: [] });
+  if (corpus.entries.length === 0)
+    corpus.add({ bytes: new Uint8Array(target.prefix ?? 0), found: 1, ms: 0, fields: [] });
 
   const dictionary = wordsOf(target, options.literals ?? []);
   let told = start;

@@ -21,11 +21,7 @@ export function limitsOf({ limits }: Target): Limits {
 }
 
 /** Runs a target once. */
-export async function execute(
-  target: Target,
-  input: Uint8Array,
-  report: ReportFeature,
-): Promise<Execution> {
+export async function execute(target: Target, input: Uint8Array, report: ReportFeature): Promise<Execution> {
   const start = performance.now();
   let thrown: unknown = NOTHING;
   try {

@@ -13,7 +13,12 @@ export interface BothWays<T> {
 }
 
 /** Throws {@link Broken} where the bytes that came back are others, and not for a declared reason. */
-export function checkRoundTrip<T>(bytes: Uint8Array, value: T, spans: readonly Span[], ways: BothWays<T>): void {
+export function checkRoundTrip<T>(
+  bytes: Uint8Array,
+  value: T,
+  spans: readonly Span[],
+  ways: BothWays<T>,
+): void {
   let again: Uint8Array;
   try {
     again = ways.encode(value);
