@@ -3,6 +3,7 @@
  *
  * Source of the facts: `src/common/hostlist.c` upstream (read: 20.11 to 26.11; observed: 22.05).
  */
+import { isWireText } from '../protocol/byte-text.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
 
 /** `code` of every error about a hostlist expression or a name in one. */
@@ -82,5 +83,7 @@ function troubleWithName(name: unknown): string | null {
     const trouble = troubleWithCharacter(character);
     if (trouble !== null) return `has ${trouble}`;
   }
+  // It would be another name's bytes, and that name could be in the list as well.
+  if (!isWireText(name)) return 'has a lone surrogate that stands for no byte, or bytes that make a character';
   return isTooLarge(splitName(name).digits) ? 'ends with a number larger than 64 bits hold' : null;
 }

@@ -214,7 +214,7 @@ class FanOutRun {
       messageTimeoutMs: this.#setup.messageTimeoutMs,
     };
     const forward = forwardBlock(branch, plan, this.#request.release, times);
-    checkForward(forward, branch.root, this.#request.release);
+    checkForward(forward, branch.root, this.#request.release, times.messageTimeoutMs);
     try {
       return await this.#limiter.run(async () => {
         const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);

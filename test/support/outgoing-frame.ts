@@ -211,9 +211,9 @@ export function namesOf(list: string): string[] {
   const add = (name: string) => {
     if (names.push(name) > MOST_NAMES) throw new Error('a node list without end');
   };
-  for (const item of list === '' ? [] : itemsOf(list)) {
+  for (const item of itemsOf(list).filter((one) => one !== '')) {
     const found = /^([^[\]]*)(?:\[([^[\]]*)\])?$/.exec(item);
-    if (found === null || item === '' || /[\s{}]/.test(item)) throw new Error(`the item ${item}`);
+    if (found === null || /[ \t\n{}]/.test(item)) throw new Error(`the item ${item}`);
     const [, prefix = '', ranges] = found;
     if (ranges === undefined) {
       add(prefix);
