@@ -24,7 +24,8 @@ import { SLURMD_HANDLERS } from './handlers.js';
 export interface SlurmdSetup {
   readonly world: World;
   readonly life: Life;
-  readonly nodes: ReadonlyMap<string, NodeDaemon>;
+  /** Where each listens, those of other processes included. */
+  readonly nodes: ReadonlyMap<string, { readonly server: Pick<WireServer, 'endpoint'> }>;
   readonly credentials: CredentialStore;
   /** See `Forwarder` of `forward.ts`. */
   readonly leaves: Limiter;
