@@ -5,7 +5,7 @@ import type { Watched } from './measure.js';
 import type { Chance } from './random.js';
 
 /** Longer than any answer that comes takes; what hangs costs so much. */
-const TIMEOUT_MS = 1_500;
+export const TIMEOUT_MS = 1_500;
 
 /** Numbers that no job of the cluster ever has. */
 const NO_JOB = 900_000_000;

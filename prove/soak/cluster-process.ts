@@ -1,6 +1,8 @@
 /** A process that has an embedded cluster and nothing else, and does with it what its parent says: see `remote-cluster.ts`. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Authenticator, CallContext } from '../../src/protocol/authenticator.js';
+import type { MessageRecord, Release } from '../../src/protocol/index.js';
+import { messageType } from '../../src/protocol/messages/index.js';
 import {
   type EmbeddedCluster,
   type Fault,
@@ -9,8 +11,11 @@ import {
   type MungedFaultScope,
   startCluster,
 } from '../../src/testing/index.js';
+import { exampleOf, settled } from '../../test/support/description.js';
 import { Chance } from './random.js';
 import type { Asked, ClusterMethods, Told, TroubleOptions } from './remote-cluster.js';
+
+type Rerouted = MessageRecord<'RESPONSE_SLURM_REROUTE_MSG'>;
 
 let cluster: EmbeddedCluster | undefined;
 let auth: Authenticator | undefined;
@@ -53,6 +58,25 @@ const methods: ClusterMethods = {
   async clearFaults() {
     there().clearFaults();
   },
+  async sendOn() {
+    // One fault whose answer is another one each time.
+    const [name, record] = elsewhere('127.77.0.1', there().release) as [
+      'RESPONSE_SLURM_REROUTE_MSG',
+      Rerouted,
+    ];
+    let sent = 0;
+    const reply = {
+      get 1() {
+        sent += 1;
+        const controlHost = `127.77.${(sent >> 8) & 0xff}.${sent & 0xff}`;
+        return { ...record, workingClusterRec: { ...record.workingClusterRec, controlHost } };
+      },
+      0: name,
+      length: 2,
+      [Symbol.iterator]: () => [name, reply[1]].values(),
+    };
+    there().fault({ request: 'REQUEST_KILL_JOB' }, { reply: reply as never });
+  },
   async munged(what) {
     const { munged } = there();
     if (what === 'crash' || what === 'start' || what === 'stop') await munged[what]();
@@ -81,6 +105,15 @@ const methods: ClusterMethods = {
 
 let takeBack = () => {};
 
+/** A controller's word that a call belongs to another cluster's. */
+function elsewhere(controlHost: string, release: Release): NonNullable<Fault['reply']> {
+  const type = messageType('RESPONSE_SLURM_REROUTE_MSG');
+  const { workingClusterRec } = exampleOf(type, release) as Rerouted;
+  const place = { controlHost, controlPort: 6817, rpcVersion: 0 };
+  const record = { workingClusterRec: { ...workingClusterRec, ...place }, stepmgr: null };
+  return ['RESPONSE_SLURM_REROUTE_MSG', settled(type, record, release) as Rerouted];
+}
+
 /** Faults by chance, and at times a daemon, munged or a controller that goes and comes back. */
 class Trouble {
   readonly #cluster: EmbeddedCluster;
@@ -89,7 +122,10 @@ class Trouble {
   readonly #over = new AbortController();
   readonly #events: Promise<void>;
 
-  constructor(cluster: EmbeddedCluster, { seed, share, everyMs, munged, backups }: TroubleOptions) {
+  constructor(
+    cluster: EmbeddedCluster,
+    { seed, share, everyMs, munged, backups, isHonest = false }: TroubleOptions,
+  ) {
     this.#cluster = cluster;
     this.#chance = new Chance(seed);
     const kinds: Readonly<Record<string, Fault>> = {
@@ -103,10 +139,8 @@ class Trouble {
       'late answer': { answerDelayMs: 60 },
       'cut short': { cutAt: 5 },
       'cut in the body': { cutAt: 40 },
-      'lie: 2017': { rc: 2017 },
-      'lie: -1': { rc: -1 },
       'other version': { release: cluster.release === '22.05' ? '21.08' : '22.05' },
-      corrupt: { corrupt: (bytes) => this.#corrupted(bytes) },
+      ...(isHonest ? {} : this.#lies()),
     };
     for (const [name, fault] of Object.entries(kinds)) {
       // Hanging costs whole timeouts: seldom.
@@ -131,6 +165,14 @@ class Trouble {
 
   #note(name: string): void {
     this.#count[name] = (this.#count[name] ?? 0) + 1;
+  }
+
+  #lies(): Record<string, Fault> {
+    return {
+      'lie: 2017': { rc: 2017 },
+      'lie: -1': { rc: -1 },
+      corrupt: { corrupt: (bytes) => this.#corrupted(bytes) },
+    };
   }
 
   #corrupted(bytes: Uint8Array): Uint8Array {
@@ -162,7 +204,7 @@ class Trouble {
     const daemon = this.#cluster.daemon(name);
     await daemon.kill();
     await pause(this.#chance.whole(5, 80));
-    await daemon.start();
+    await this.#back(name);
   }
 
   async #takeOver(): Promise<void> {
@@ -170,8 +212,20 @@ class Trouble {
     await this.#cluster.daemon('slurmctld').stop();
     this.#cluster.takeOver('slurmctld2');
     await pause(this.#chance.whole(20, 150));
-    await this.#cluster.daemon('slurmctld').start();
+    await this.#back('slurmctld');
     this.#cluster.takeOver('slurmctld');
+  }
+
+  /** Its port may have become that of somebody's connection meanwhile: then it comes back later. */
+  async #back(name: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#cluster.daemon(name).start();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 1_000) throw error;
+        await pause(10);
+      }
+    }
   }
 
   async #mungedGoes(how: 'stop' | 'crash'): Promise<void> {

@@ -1,8 +1,17 @@
 /** `npm run prove:soak`: see `options.ts` for what it can be told. */
 import { writeFileSync } from 'node:fs';
-import { HELP, readOptions, type SoakOptions, UsageError } from './options.js';
-import { fanOutsPart, killsPart, type PartReport, type PartSetup } from './parts.js';
-import { showReport } from './show.js';
+import { loopPart } from './loop.js';
+import { HELP, readOptions, UsageError } from './options.js';
+import {
+  clientsPart,
+  endpointsPart,
+  fanOutsPart,
+  killsPart,
+  type PartReport,
+  type PartSetup,
+  terminatePart,
+} from './parts.js';
+import { showLoop, showReport } from './show.js';
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
@@ -12,15 +21,22 @@ async function main(args: readonly string[]): Promise<number> {
   }
   process.stdout.write(`seed ${options.seed}, release ${options.release}, Node ${process.version}\n\n`);
   const warnings: string[] = [];
-  process.on('warning', (warning) => warnings.push(`${warning.name}: ${warning.message}`));
+  process.on('warning', ({ name, message }) => {
+    // The way objects are counted by.
+    if (!message.includes('queryObjects')) warnings.push(`${name}: ${message}`);
+  });
   const reports: PartReport[] = [];
-  for (const part of partsOf(options)) {
+  const setup: PartSetup = { ...options, until: performance.now() + options.minutes * 60_000 };
+  for (const part of partsOf(setup)) {
     const report = await part();
     process.stdout.write(`${showReport(report)}\n`);
     reports.push(report);
   }
+  const loops = options.parts.includes('loop')
+    ? await loopPart(setup, (report) => process.stdout.write(showLoop(report)))
+    : [];
   if (options.json !== undefined)
-    writeFileSync(options.json, JSON.stringify({ options, reports, warnings }, null, 1));
+    writeFileSync(options.json, JSON.stringify({ options, reports, loops, warnings }, null, 1));
   for (const warning of new Set(warnings)) process.stdout.write(`warned: ${warning}\n`);
   const failed = reports.filter(({ soak }) => !soak.isFlat);
   for (const { soak } of failed)
@@ -28,15 +44,17 @@ async function main(args: readonly string[]): Promise<number> {
   return failed.length === 0 && warnings.length === 0 ? 0 : 1;
 }
 
-function partsOf(options: SoakOptions): (() => Promise<PartReport>)[] {
-  const setup: PartSetup = { ...options, until: performance.now() + options.minutes * 60_000 };
-  const { kills, fanOuts, ways } = options;
+function partsOf(setup: PartSetup): (() => Promise<PartReport>)[] {
+  const { kills, fanOuts, clients, ways } = setup;
   const share = (all: number) => Math.ceil(all / ways.length);
   const all: Record<string, (() => Promise<PartReport>)[]> = {
     kills: ways.map((way) => () => killsPart(setup, way, share(kills))),
     'fan-outs': ways.map((way) => () => fanOutsPart(setup, way, share(fanOuts))),
+    clients: [() => clientsPart(setup, clients)],
+    endpoints: [() => endpointsPart(setup, clients)],
+    terminate: [() => terminatePart(setup, Math.ceil(clients / 5))],
   };
-  return options.parts.flatMap((part) => all[part] ?? []);
+  return setup.parts.flatMap((part) => all[part] ?? []);
 }
 
 /** Everything is closed by now: what keeps the process from ending was left behind. */

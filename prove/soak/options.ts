@@ -29,7 +29,7 @@ Usage: npm run prove:soak -- [OPTION…]
 
   --kills N        kills in all, with each way to authenticate a third of them (100000)
   --fan-outs N     signals to 8…64 nodes, directly and by the tree (10000)
-  --clients N      clients that are made, used and closed; endpoints that come and go a tenth of it (10000)
+  --clients N      clients that are made, used and closed; endpoints that come and go; looks of one termination, a fifth of it (10000)
   --release R      release of the cluster (26.05)
   --seed S         repeats the choices of an earlier run (else printed); times and order of events are the machine's
   --minutes N      begins nothing new after that; what was done by then is judged (60)

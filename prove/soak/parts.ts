@@ -1,7 +1,23 @@
 /** The parts of the soak, each on a cluster of its own. */
+import { getEventListeners } from 'node:events';
 import { Socket } from 'node:net';
-import { type Authenticator, connect, munge, mungeSocket, type SlurmClient } from '../../src/index.js';
-import { Caller } from './calls.js';
+import {
+  type Authenticator,
+  connect,
+  isSlurmError,
+  loadSlurmConfig,
+  munge,
+  mungeSocket,
+  type SlurmClient,
+  tcpTransport,
+} from '../../src/index.js';
+import { type Clock, systemClock } from '../../src/rpc/clock.js';
+import { ControllerLink } from '../../src/rpc/controller-link.js';
+import { Deadline } from '../../src/rpc/deadline.js';
+import { terminate } from '../../src/rpc/terminate.js';
+import { terminatePlan } from '../../src/rpc/terminate-options.js';
+import { Termination } from '../../src/rpc/termination.js';
+import { Caller, TIMEOUT_MS } from './calls.js';
 import type { SoakOptions, Way } from './options.js';
 import { Chance } from './random.js';
 import { RemoteCluster } from './remote-cluster.js';
@@ -122,6 +138,134 @@ async function submitRunning(
   const jobs = await cluster.ask('submit', count, options as never);
   await cluster.ask('untilRunning', jobs);
   return jobs;
+}
+
+/** Clients that are made, used now and then, and closed. */
+export async function clientsPart(setup: PartSetup, calls: number): Promise<PartReport> {
+  const cluster = await startWithJobs(setup);
+  try {
+    const [job] = await submitRunning(cluster, 1, { ignores: ['SIGUSR1'], steps: [{}] });
+    const lasting = new AbortController();
+    const report = await soak({
+      name: 'connect, now and then a kill, close',
+      calls,
+      concurrency: 8,
+      until: setup.until,
+      watched: { 'lasting signal': () => getEventListeners(lasting.signal, 'abort').length },
+      call: async (index) => {
+        // A slurm.conf read anew each time, and options of every kind.
+        const auth = index % 2 === 0 ? { auth: authOf('socket', cluster) } : {};
+        const client = await connect({ conf: cluster.slurmConf, signal: lasting.signal, ...auth });
+        if (index % 10 === 0) await client.killJob(job as number, 'SIGUSR1', { signal: lasting.signal });
+        await client.close();
+        return index % 10 === 0 ? 'used' : 'unused';
+      },
+    });
+    return { soak: report, troubles: {} };
+  } finally {
+    await cluster.end();
+  }
+}
+
+/** One client that is sent on to ever other controllers (8003), where nobody listens. */
+export async function endpointsPart(setup: PartSetup, calls: number): Promise<PartReport> {
+  const cluster = await startWithJobs(setup);
+  try {
+    const client = await connect({ conf: cluster.slurmConf, auth: authOf('socket', cluster) });
+    await cluster.ask('sendOn');
+    const report = await soak({
+      name: 'first contacts to endpoints that come and go',
+      calls,
+      concurrency: 16,
+      until: setup.until,
+      call: () =>
+        client.killJob(7, 'SIGUSR1', { timeoutMs: TIMEOUT_MS }).then(
+          () => 'resolved',
+          (error: unknown) => {
+            if (!isSlurmError(error)) throw error;
+            return `${error.code}, ${error.outcome}`;
+          },
+        ),
+    });
+    await client.close();
+    return { soak: report, troubles: {} };
+  } finally {
+    await cluster.end();
+  }
+}
+
+/** Each look of a termination comes a thousand times sooner than it would. */
+const HASTE = 1_000;
+
+/** One termination that watches a job for months, whose events are iterated anew at times, and at times by somebody who leaves. */
+export async function terminatePart(setup: PartSetup, looks: number): Promise<PartReport> {
+  const cluster = await startWithJobs(setup);
+  try {
+    const [job] = await submitRunning(cluster, 1, { array: '0-7', ignores: ['SIGTERM'], steps: [{}] });
+    const { controllers } = await loadSlurmConfig({ conf: cluster.slurmConf });
+    const link = new ControllerLink({
+      ...{
+        controllers,
+        release: setup.release,
+        findsVersion: true,
+        slurmUser: 0,
+        slurmdUser: 0,
+        trusted: null,
+      },
+      ...{ nodes: undefined, nodeAddress: undefined, treeWidth: undefined, cluster: null },
+      ...{ messageTimeoutMs: 2_000, maxReplyBytes: 2 ** 27, takeoverMs: 8_000 },
+      ...{ auth: authOf('socket', cluster), transport: tcpTransport() },
+    });
+    const real = systemClock();
+    const begun = real.now();
+    const clock: Clock = {
+      now: () => begun + (real.now() - begun) * HASTE,
+      sleep: (ms, signal) => real.sleep(Math.ceil(ms / HASTE), signal),
+    };
+    // A day is the longest grace: a week is more than a run at this pace.
+    const week = Array.from({ length: 7 }, () => ({ signal: 'SIGCONT', graceMs: 86_400_000 }) as const);
+    const ladder = [...week, { signal: 'SIGKILL' }] as const;
+    // As patient with a silent controller: at this pace seconds of it are hours.
+    const plan = terminatePlan(job as number, { ladder, confirmMs: 86_400_000 });
+    const stop = new AbortController();
+    const context = new Deadline(2 ** 31 - 1, stop.signal);
+    const watch = new Termination((report) =>
+      terminate(link, plan, { idempotent: false, report, clock }, context),
+    );
+    await cluster.ask('trouble', {
+      seed: setup.seed + 2,
+      share: 0.02,
+      everyMs: 700,
+      munged: true,
+      backups: 1,
+      isHonest: true,
+    });
+    let events = watch[Symbol.asyncIterator]();
+    const report = await soak({
+      name: 'terminate, a look a call',
+      calls: looks,
+      concurrency: 1,
+      until: setup.until,
+      call: async (index) => {
+        // Somebody who follows it for a while and leaves.
+        if (index % 20 === 19) {
+          await events.return?.();
+          events = watch[Symbol.asyncIterator]();
+        }
+        const { done, value } = await events.next();
+        if (done === true || value === undefined)
+          throw new Error('the termination ended', { cause: await watch.catch((error: unknown) => error) });
+        return value.type === 'waiting' && value.trouble !== null ? `waiting: ${value.trouble}` : value.type;
+      },
+    });
+    const troubles = await cluster.ask('noTrouble');
+    stop.abort();
+    await watch.catch(() => {});
+    context.dispose();
+    return { soak: report, troubles };
+  } finally {
+    await cluster.end();
+  }
 }
 
 /** After all the trouble a call does what it is to do. */

@@ -22,6 +22,8 @@ export interface TroubleOptions {
   /** Whether munged has its part in it. */
   readonly munged: boolean;
   readonly backups: number;
+  /** Left out: wrong numbers and flipped bits too, which a look would have to believe. */
+  readonly isHonest?: boolean;
 }
 
 /** What the process does. */
@@ -36,6 +38,8 @@ export interface ClusterMethods {
   noTrouble(): Promise<Record<string, number>>;
   fault(match: FaultMatch, fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
+  /** From now on every kill is another cluster's, each another one, where nobody listens. */
+  sendOn(): Promise<void>;
   munged(
     what: 'crash' | 'start' | 'stop' | { readonly fault: MungedFault; readonly scope?: MungedFaultScope },
   ): Promise<void>;

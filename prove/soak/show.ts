@@ -1,5 +1,6 @@
 /** A part's report as text. */
 import type { Bound, Trend } from './flat.js';
+import { GOAL_MS, type LoopReport } from './loop.js';
 import type { PartReport } from './parts.js';
 
 export function showReport({ soak, troubles }: PartReport): string {
@@ -35,4 +36,13 @@ function showCounts(counts: Readonly<Record<string, number>>): string {
 
 function show(value: number, { unit }: Bound): string {
   return unit === 'bytes' ? `${(value / 1024 / 1024).toFixed(2)} MB` : String(Math.round(value * 10) / 10);
+}
+
+/** One line; times in milliseconds. */
+export function showLoop({ name, done, seconds, p50, p99, max, late, cpu }: LoopReport): string {
+  const ms = (value: number) => value.toFixed(1).padStart(7);
+  const own = `${ms(late.p50)} ${ms(late.p99)} ${ms(late.max)}`;
+  const verdict = p99 > GOAL_MS ? ` ABOVE ${GOAL_MS}` : '';
+  const what = `${done}, ${seconds.toFixed(1)} s`;
+  return `${name.padEnd(40)} p50 ${ms(p50)}  p99 ${ms(p99)}  max ${ms(max)}  probe ${own}  cpu ${ms(cpu)}${verdict}  (${what})\n`;
 }
