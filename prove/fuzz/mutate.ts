@@ -96,14 +96,25 @@ function changePrefix({ bytes, prefix }: Scratch, { random }: Material): void {
 /** Sentinels, limits, and counts that are just too large. */
 const INTERESTING = [
   0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 64, 100, 127, 128, 200, 255, 256, 512, 1000, 1024, 4096, 8001, 9001,
-  0x7fff, 0x8000, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x10001, 0xfffff, 0x100000, 0x1000000, 0x3fffffff, 0x40000000,
-  0x40000001, 0x7fffffff, 0x80000000, 0xfffffff0, 0xfffffffa, 0xfffffffb, 0xfffffffc, 0xfffffffd, 0xfffffffe,
-  0xffffffff,
+  0x7fff, 0x8000, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x10001, 0xfffff, 0x100000, 0x1000000, 0x3fffffff,
+  0x40000000, 0x40000001, 0x7fffffff, 0x80000000, 0xfffffff0, 0xfffffffa, 0xfffffffb, 0xfffffffc, 0xfffffffd,
+  0xfffffffe, 0xffffffff,
 ];
 
 const INTERESTING_64 = [
-  0n, 1n, 0xfffffffdn, 0xfffffffen, 0xffffffffn, 0x100000000n, 0x7fffffffffffffffn, 0x8000000000000000n,
-  0xfffffffffffffffdn, 0xfffffffffffffffen, 0xffffffffffffffffn, 1_700_000_000n, 8_640_000_000_000_001n,
+  0n,
+  1n,
+  0xfffffffdn,
+  0xfffffffen,
+  0xffffffffn,
+  0x100000000n,
+  0x7fffffffffffffffn,
+  0x8000000000000000n,
+  0xfffffffffffffffdn,
+  0xfffffffffffffffen,
+  0xffffffffffffffffn,
+  1_700_000_000n,
+  8_640_000_000_000_001n,
 ];
 
 const STEPS: readonly Step[] = [
@@ -312,4 +323,5 @@ const NUMBERS: readonly ((old: string, random: Random) => string)[] = [
   (old) => String(BigInt(old.slice(0, 40)) - 1n),
 ];
 
-const CHARACTERS = '0123456789[]{}()-,.:;_=+*%#"\'\\/@$^|<>?!~ \t\n\rabcdefghijklmnopqrstuvwxyzABCDEFXYZ\0\x7f\x80\xff\xc3';
+const CHARACTERS =
+  '0123456789[]{}()-,.:;_=+*%#"\'\\/@$^|<>?!~ \t\n\rabcdefghijklmnopqrstuvwxyzABCDEFXYZ\0\x7f\x80\xff\xc3';

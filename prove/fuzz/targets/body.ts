@@ -12,12 +12,15 @@ import type { Target } from '../target.js';
 const NAMES = Object.keys(MESSAGES) as MessageName[];
 /** Message and release that the first three bytes of an input choose, numbered over all there are. */
 const CELLS = NAMES.flatMap((name) =>
-  RELEASE_NAMES.filter((release) => messageTypeNumber(name, release) !== null).map((release) => ({ name, release })),
+  RELEASE_NAMES.filter((release) => messageTypeNumber(name, release) !== null).map((release) => ({
+    name,
+    release,
+  })),
 );
 
 export const body: Target = {
   name: 'body',
-  weight: 8,
+  weight: 40,
   prefix: 3,
   limits: { bytesPerByte: 1024 },
 
@@ -43,7 +46,8 @@ export const body: Target = {
     const again = tryEncode(name, release, record);
     if (again !== null && Buffer.compare(again, bytes) === 0) return;
     // The slow way, which says what is wrong.
-    const decode = (given: Uint8Array, into: Span[]) => decodeBody(name, release, given, { path: [], spans: into });
+    const decode = (given: Uint8Array, into: Span[]) =>
+      decodeBody(name, release, given, { path: [], spans: into });
     checkRoundTrip(bytes, decode(bytes, spans), spans, {
       decode,
       encode: (value) => encodeBody(name, release, value as never),
