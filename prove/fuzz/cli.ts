@@ -2,7 +2,7 @@
  * `npm run prove:fuzz`: hostile bytes for every decoder, guided by what they reach.
  *
  * ```
- * --executions N   in all, shared among the targets by weight     --seconds N    for the whole run instead
+ * --executions N   in all, shared among the targets by weight     --seconds N    for the whole run, the same for each target
  * --target NAME    only this one; may be given several times      --seed TEXT    same seed, same inputs (default: the date)
  * --jobs N         threads (default: processors)                  --save         writes fixtures/corpus/
  * --fresh          without the corpus that is kept                --list         names of the targets
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
           target: name,
           seed,
           executions: executions === null ? null : Math.ceil(executions * share),
-          seconds: seconds === null ? null : seconds * share * jobs,
+          seconds: seconds === null ? null : (seconds * jobs) / names.length,
           corpus: given.fresh ? [] : readCorpus(name),
           literals: prepared.literals,
           save: given.save,

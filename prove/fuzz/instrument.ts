@@ -41,9 +41,10 @@ export function instrument(source: string, file: string): Instrumented {
     switch (node.type) {
       case 'Literal': {
         const literal = node.value;
-        if (typeof literal === 'number' || (typeof literal === 'string' && literal.length <= 32)) {
-          literals.add(literal);
-        }
+        // Sentences and paths of imports are nothing that input is compared with.
+        const isWord =
+          typeof literal === 'string' && literal.length <= 32 && !/\s\S+\s|^\.{0,2}\/|^node:/.test(literal);
+        if (typeof literal === 'number' || isWord) literals.add(literal as string | number);
         break;
       }
       case 'FunctionDeclaration':

@@ -27,7 +27,7 @@ export interface Target {
   readonly isText?: boolean;
   /** What an execution may cost at most. */
   readonly limits?: Partial<Limits>;
-  /** Its share of the executions of a whole run; default 1. */
+  /** Its share of the executions of a whole run, by what one of them costs; default 1. Of a run by time all have the same. */
   readonly weight?: number;
 }
 

@@ -20,7 +20,7 @@ const CELLS = NAMES.flatMap((name) =>
 
 export const body: Target = {
   name: 'body',
-  weight: 8,
+  weight: 40,
   prefix: 3,
   limits: { bytesPerByte: 1024 },
 

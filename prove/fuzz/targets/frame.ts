@@ -14,7 +14,7 @@ const PREFIX = 1;
 
 export const frame: Target = {
   name: 'frame',
-  weight: 3,
+  weight: 10,
   prefix: PREFIX,
 
   *seeds() {
@@ -93,14 +93,15 @@ function goldenFrames(): Uint8Array[] {
   });
 }
 
-/** Pieces that a number stands for: all at once, byte by byte, or of a few sizes in turn. */
+/** Pieces that a number stands for: all at once, byte by byte, or of a few sizes in turn; at most 1,024 or so. */
 export function* pieces(bytes: Uint8Array, how: number): Generator<Uint8Array> {
   if (how === 0) {
     yield bytes;
     return;
   }
+  const least = bytes.length >> 10;
   for (let at = 0, i = 0; at < bytes.length; i++) {
-    const size = how < 16 ? how : 1 + ((how * (i + 1) * 7) % 97);
+    const size = least + (how < 16 ? how : 1 + ((how * (i + 1) * 7) % 97));
     yield bytes.subarray(at, at + size);
     at += size;
   }
