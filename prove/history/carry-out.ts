@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, mungeSocket, type SlurmClient, tcpTransport } from '../../src/index.js';
+import { check } from './checker.js';
 import { FaultProxy } from './fault-proxy.js';
 import { fullPort } from './full-port.js';
 import type { CallHistory, History, Said } from './history.js';
@@ -11,6 +12,7 @@ import type { Stage } from './stage.js';
 
 /** Beyond its time limit a call is waited for so long, and then given up as never ending. */
 const PATIENCE_MS = 5_000;
+const AFTERWARDS_MS = 15_000;
 const RELEASE_OF_SOCKETS_MS = 500;
 const DOMAIN = 'prove.invalid';
 /** Of the loopback network, where nobody listens: the ports of those who shall not answer now lead there. */
@@ -40,11 +42,21 @@ export async function carryOut(plan: Plan, stage: Stage, options: CarryOutOption
     await run.end();
   }
   await stage.settle();
-  const after = await stage.look();
   const { passages, timeline } = run;
-  const executed = stage.executed();
   const lagMs = Math.ceil(lag.max / 1e6);
-  return { plan, ids, calls, before, after, passages, executed, timeline, lagMs, leftOpen };
+  const seen = async () => {
+    const [after, executed] = [await stage.look(), stage.executed()];
+    return { plan, ids, calls, before, after, passages, executed, timeline, lagMs, leftOpen };
+  };
+  // A real controller signals its nodes after it has accepted, and may take its time.
+  let history = await seen();
+  for (const until = performance.now() + (stage.isReal ? AFTERWARDS_MS : 0); performance.now() < until; ) {
+    if (!check(history).some(({ rule }) => rule === 'accepted-but-not-acted')) break;
+    await sleep(200);
+    history = await seen();
+  }
+  await stage.giveBack?.(history.after);
+  return history;
 }
 
 class Run {
