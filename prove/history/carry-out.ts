@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, mungeSocket, type SlurmClient, tcpTransport } from '../../src/index.js';
+import { check } from './checker.js';
 import { FaultProxy } from './fault-proxy.js';
 import { fullPort } from './full-port.js';
 import type { CallHistory, History, Said } from './history.js';
@@ -11,8 +12,11 @@ import type { Stage } from './stage.js';
 
 /** Beyond its time limit a call is waited for so long, and then given up as never ending. */
 const PATIENCE_MS = 5_000;
+const AFTERWARDS_MS = 15_000;
 const RELEASE_OF_SOCKETS_MS = 500;
-const CONTROLLER_NAME = 'controller.prove.invalid';
+const DOMAIN = 'prove.invalid';
+/** Of the loopback network, where nobody listens: the ports of those who shall not answer now lead there. */
+const NOBODY = '127.255.3.7';
 
 export interface CarryOutOptions {
   /** For tests of the checker: makes a client that is broken. */
@@ -38,11 +42,21 @@ export async function carryOut(plan: Plan, stage: Stage, options: CarryOutOption
     await run.end();
   }
   await stage.settle();
-  const after = await stage.look();
   const { passages, timeline } = run;
-  const executed = stage.executed();
   const lagMs = Math.ceil(lag.max / 1e6);
-  return { plan, ids, calls, before, after, passages, executed, timeline, lagMs, leftOpen };
+  const seen = async () => {
+    const [after, executed] = [await stage.look(), stage.executed()];
+    return { plan, ids, calls, before, after, passages, executed, timeline, lagMs, leftOpen };
+  };
+  // A real controller signals its nodes after it has accepted, and may take its time.
+  let history = await seen();
+  for (const until = performance.now() + (stage.isReal ? AFTERWARDS_MS : 0); performance.now() < until; ) {
+    if (!check(history).some(({ rule }) => rule === 'accepted-but-not-acted')) break;
+    await sleep(200);
+    history = await seen();
+  }
+  await stage.giveBack?.(history.after);
+  return history;
 }
 
 class Run {
@@ -95,7 +109,7 @@ class Run {
     const controllers = await Promise.all(
       stage.daemons
         .filter(({ name }) => name.startsWith('slurmctld'))
-        .map(async ({ name }) => `${name}.${CONTROLLER_NAME}:${await portOf(name)}`),
+        .map(async ({ name }) => `${name}.${DOMAIN}:${await portOf(name)}`),
     );
     let lookups = 0;
     const nameless = faults.filter(({ kind }) => kind === 'no-name');
@@ -103,14 +117,15 @@ class Run {
       const nth = lookups++;
       const isLost = nameless.some((fault) => host.startsWith(`${fault.daemon}.`) && nth >= fault.nth);
       if (isLost) return Promise.reject(Object.assign(new Error(`no ${host}`), { code: 'ENOTFOUND' }));
-      return Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+      const isRefused = this.#proxies.get(host.split('.')[0] ?? '')?.isRefusing === true;
+      return Promise.resolve([{ address: isRefused ? NOBODY : '127.0.0.1', family: 4 }]);
     };
     return connect({
       conf: stage.slurmConf,
       controllers,
       nodeAddress: async (node) => {
         if (nameless.some(({ daemon }) => daemon === node)) throw new Error(`no address of ${node}`);
-        return { host: '127.0.0.1', port: await portOf(node) };
+        return { host: `${node}.${DOMAIN}`, port: await portOf(node) };
       },
       auth: stage.authOf(user) ?? mungeSocket({ socket: mungePath(stage.directory) }),
       protocol: protocol === 'own' ? stage.release : 'auto',
@@ -169,7 +184,7 @@ class Run {
       this.timeline.push(`${this.#ms()} ms: ${what} ${daemon}`);
       const isDown = what === 'kill' || what === 'stop' || what === 'fail-over';
       const proxy = daemon === 'munged' ? undefined : this.#proxies.get(daemon);
-      if (isDown) await proxy?.refuse();
+      if (isDown) proxy?.refuse();
       await this.#stage.trouble(daemon, what);
       if (undoAfterMs === undefined) return;
       this.#after(undoAfterMs, () => {
@@ -201,7 +216,7 @@ class Run {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#ended = true;
     await this.#turn;
-    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.close()));
+    for (const proxy of this.#proxies.values()) proxy.close();
   }
 
   #after(ms: number, act: () => void): void {

@@ -235,10 +235,16 @@ const CONTROL = {
 } as const;
 
 /** What leaves no trace in a job when it is done twice, counted at the daemons. */
-function counted(verb: string, { calls, executed }: History, find: Find): void {
+function counted(verb: string, { calls, executed, passages }: History, find: Find): void {
   const name = CONTROL[verb as keyof typeof CONTROL];
-  if (name === undefined || executed === null) return;
-  const carriedOut = executed.filter((one) => one.name === name && !isRefusal(one.answer)).length;
+  if (name === undefined) return;
+  // Real daemons do not tell; what the proxy saw of their answers does.
+  const answers =
+    executed?.filter((one) => one.name === name).map(({ answer }) => answer) ??
+    passages
+      .filter(({ request, reached }) => request === name && reached)
+      .map(({ reply }) => reply ?? 'none');
+  const carriedOut = answers.filter((answer) => !isRefusal(answer)).length;
   const asked = calls.filter(({ call }) => CONTROL[call.verb as keyof typeof CONTROL] === name).length;
   if (carriedOut > asked) find('twice', `${name} was carried out ${carriedOut} times for ${asked} calls`);
 }

@@ -195,7 +195,13 @@ export class EmbeddedStage implements Stage {
     }
     const one = this.#cluster.daemon(daemon);
     one.resume();
-    await one.start();
+    try {
+      await one.start();
+    } catch (error) {
+      // Another process has its port by now. It stays down for this run, and the cluster goes.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      this.isWorn = true;
+    }
   }
 
   async settle(): Promise<void> {

@@ -63,6 +63,7 @@ export class FaultProxy {
   #server: Server | null = null;
   #port = 0;
   #closed = false;
+  #isRefusing = false;
 
   constructor(options: FaultProxyOptions) {
     this.#options = options;
@@ -79,30 +80,43 @@ export class FaultProxy {
     return this.#clients.size;
   }
 
-  /** Listens, on the same port as before. Where an order says that the first connection is refused, the port is only chosen. */
-  async start(): Promise<void> {
-    await this.#listen();
-    if (this.#options.faults.some((fault) => this.#isRefusalOf(fault, 0))) await this.refuse();
+  /**
+   * Whether connections are to be refused now. A TCP port is kept all the same, or another's proxy could get it: the client's resolver leads
+   * to an address where nobody listens (see `carry-out.ts`).
+   */
+  get isRefusing(): boolean {
+    return this.#isRefusing;
   }
 
-  /** Listens no more; connections that are there stay. */
-  async refuse(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    // It is closed to new ones at once; the callback would wait for the old.
-    server?.close();
+  async start(): Promise<void> {
+    await this.#listen();
+    if (this.#options.faults.some((fault) => this.#isRefusalOf(fault, 0))) this.refuse();
+  }
+
+  /** Takes no more connections; those that are there stay. */
+  refuse(): void {
+    this.#isRefusing = true;
+    // A path is nobody else's.
+    if (this.#isMunge) this.#stopListening();
   }
 
   async listenAgain(): Promise<void> {
+    this.#isRefusing = false;
     if (this.#server === null && !this.#closed) await this.#listen();
   }
 
   /** Drops all connections. */
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    await this.refuse();
+    this.#stopListening();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** It is closed to new ones at once; the callback would wait for the old. */
+  #stopListening(): void {
+    this.#server?.close();
+    this.#server = null;
   }
 
   async #listen(): Promise<void> {
@@ -118,7 +132,7 @@ export class FaultProxy {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       if ('path' in listen) server.listen(listen.path, resolve);
-      else server.listen({ host: listen.host, port: this.#port || listen.port, backlog: 512 }, resolve);
+      else server.listen({ host: listen.host, port: listen.port, backlog: 512 }, resolve);
     });
     server.on('error', () => {});
     const address = server.address();
@@ -147,18 +161,20 @@ export class FaultProxy {
     client.once('end', gone).once('close', gone);
     const refusal = this.#faults.find((fault) => this.#isRefusalOf(fault, nth + 1));
     if (refusal !== undefined) {
-      await this.refuse();
+      this.refuse();
       if (refusal.ms > 0) this.#after(refusal.ms, () => void this.listenAgain());
     }
+    // Read from the beginning, so that its end is seen whatever is done to it.
+    const coming = this.#frame(client);
     const early = this.#take((fault) => fault.side === 'accept' && fault.nth === nth);
     if (early !== null) {
       passage.fault = `accept ${early.kind}`;
       if (early.kind === 'fin') return endBoth(client);
       if (early.kind === 'reset') return void breakOff(client);
-      if (early.kind === 'stall') return void client.resume();
+      if (early.kind === 'stall') return;
       await this.#pause(early.ms);
     }
-    const up = await this.#frame(client);
+    const up = await coming;
     passage.came = up.bytes.length;
     if (!up.isWhole) return void client.destroy();
     const frame = this.#isMunge ? null : decoded(up.bytes);

@@ -3,6 +3,7 @@
 import type { MessageName } from '../../src/index.js';
 import { RELEASE_NAMES, type Release } from '../../src/index.js';
 import { Dice } from './dice.js';
+import { REAL_JOB } from './lab-stage.js';
 import type {
   FaultKind,
   Moment,
@@ -26,13 +27,16 @@ export interface PlanOptions {
 export function makePlan(seed: number, { on, release: given }: PlanOptions): Plan {
   const dice = new Dice(seed);
   const release = given ?? dice.pick(RELEASE_NAMES);
-  const backups = dice.chance(0.3) ? 1 : 0;
-  const user = dice.weighted([
-    [5, 'root'],
-    [4, 'alice'],
-    [1, 'bob'],
-  ] as const);
-  const scenario = scenarioOf({ dice, release, user });
+  const isReal = on === 'real';
+  const backups = !isReal && dice.chance(0.3) ? 1 : 0;
+  const user = isReal
+    ? 'root'
+    : dice.weighted([
+        [5, 'root'],
+        [4, 'alice'],
+        [1, 'bob'],
+      ] as const);
+  const scenario = scenarioOf({ dice, release, user, isReal });
   const isBroad = scenario.calls.some(
     ({ verb, args }) => (verb === 'kill' && args[0] === -1) || hasUser(args[0]),
   );
@@ -41,14 +45,18 @@ export function makePlan(seed: number, { on, release: given }: PlanOptions): Pla
     // `terminate` refuses what its ladder has no room in.
     timeoutMs:
       call.verb === 'terminate'
-        ? dice.int(600, 1_500)
+        ? isReal
+          ? 4_000
+          : dice.int(600, 1_500)
         : dice.weighted([
             [6, dice.int(300, 900)],
             [1, dice.int(1, 40)],
           ] as const),
     ...(dice.chance(0.08) ? { abortAfterMs: dice.pick([-1, 0, 1, 2, 5, 10, 20]) } : {}),
   }));
-  const bystander = { ...BYSTANDER, user: isBroad && user === 'bob' ? ('alice' as const) : BYSTANDER.user };
+  const bystander = isReal
+    ? { ...BYSTANDER, ...REAL_JOB }
+    : { ...BYSTANDER, user: isBroad && user === 'bob' ? ('alice' as const) : BYSTANDER.user };
   const daemons = ['slurmctld', ...(backups === 1 ? ['slurmctld2'] : []), 'n1', 'n2', 'n3', 'munged'];
   const asks = {
     controller: [...new Set(calls.flatMap(({ verb }) => ASKS[verb]))],
@@ -172,8 +180,8 @@ function troubleOf(dice: Dice, daemons: readonly string[], on: Plan['on']): Plan
     daemons.map((name) => [name.startsWith('slurmctld') ? 6 : name === 'munged' ? 3 : 1, name]),
   );
   const what = dice.weighted<PlannedTrouble['what']>([
-    [4, 'kill'],
-    [2, 'stop'],
+    [on === 'real' && daemon === 'slurmctld' ? 0.5 : 4, 'kill'],
+    [on === 'real' && daemon === 'slurmctld' ? 0.5 : 2, 'stop'],
     [4, 'pause'],
     [on === 'real' || daemon === 'munged' ? 0 : 1, 'upgrade'],
     [daemon === 'slurmctld' && daemons.includes('slurmctld2') ? 3 : 0, 'fail-over'],

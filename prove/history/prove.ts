@@ -1,14 +1,14 @@
 /** Many runs side by side, on a stage each; what fails is run again, made smaller, and shown. */
 import type { Release } from '../../src/index.js';
-import { carryOut } from './carry-out.js';
+import { type CarryOutOptions, carryOut } from './carry-out.js';
 import { check, type Finding } from './checker.js';
 import { EmbeddedStage } from './embedded-stage.js';
 import { closeFullPort } from './full-port.js';
 import type { History } from './history.js';
+import { LabHall, LabStage } from './lab-stage.js';
 import { makePlan } from './make-plan.js';
 import type { Plan } from './plan.js';
 import { shrink } from './shrink.js';
-import type { Stage } from './stage.js';
 import { Tally } from './tally.js';
 
 export interface ProveOptions {
@@ -23,6 +23,8 @@ export interface ProveOptions {
   readonly concurrency: number;
   readonly verbose?: boolean | undefined;
   readonly shrink?: boolean | undefined;
+  /** For tests: makes clients that are broken. */
+  readonly spoil?: CarryOutOptions['spoil'];
   readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -55,7 +57,7 @@ export async function proveHistory(options: ProveOptions): Promise<Proof> {
   const startedAt = performance.now();
   let next = 0;
   const lane = async () => {
-    const stages = new Stages();
+    const stages = stagesOf();
     try {
       while (
         next < runs &&
@@ -77,23 +79,30 @@ export async function proveHistory(options: ProveOptions): Promise<Proof> {
       await stages.close();
     }
   };
+  const hall = options.on === 'embedded' ? null : await LabHall.up(options.on, log);
+  const stagesOf = () => (hall === null ? new EmbeddedStages(options.spoil) : new RealStages(hall));
   log(`seed ${seed}, ${runs} runs on ${options.on}, ${concurrency} at a time`);
   try {
     await Promise.all(Array.from({ length: Math.min(concurrency, runs) }, lane));
     for (const line of tally.lines()) log(line);
     for (const line of strays) log(`STRAY: ${line}`);
     log(`${tally.runs} runs in ${seconds_(startedAt)} s, ${failures.length} failed, ${strays.length} strays`);
-    if (options.shrink === true) await explain(failures.slice(0, 3), log);
+    if (options.shrink === true) await explain(stagesOf, failures.slice(0, 3), log);
   } finally {
     process.off('unhandledRejection', stray).off('uncaughtException', stray);
     await closeFullPort();
+    await hall?.close();
   }
   return { runs: tally.runs, failures, strays, tally };
 }
 
 /** The smallest plan that still fails in the same way, and its timeline. */
-async function explain(failures: readonly Failure[], log: (line: string) => void): Promise<void> {
-  const stages = new Stages();
+async function explain(
+  stagesOf: () => Stages,
+  failures: readonly Failure[],
+  log: (line: string) => void,
+): Promise<void> {
+  const stages = stagesOf();
   try {
     for (const { plan, findings } of failures) {
       const rules = new Set(findings.map(({ rule }) => rule));
@@ -137,9 +146,20 @@ function planOptions({ on, release }: ProveOptions) {
   return on === 'embedded' ? ({ on: 'embedded', release } as const) : ({ on: 'real', release: on } as const);
 }
 
-/** The stages of one lane: as many as it has kinds of clusters, each used for a while. */
-class Stages {
-  readonly #kept = new Map<string, { readonly stage: Stage & { readonly isWorn: boolean }; runs: number }>();
+/** Where the runs of one lane take place. */
+interface Stages {
+  carryOut(plan: Plan): Promise<History>;
+  close(): Promise<void>;
+}
+
+/** As many embedded clusters as there are kinds, each used for a while. */
+class EmbeddedStages implements Stages {
+  readonly #spoil: CarryOutOptions['spoil'];
+  readonly #kept = new Map<string, { readonly stage: EmbeddedStage; runs: number }>();
+
+  constructor(spoil: CarryOutOptions['spoil']) {
+    this.#spoil = spoil;
+  }
 
   async carryOut(plan: Plan): Promise<History> {
     const key = `${plan.release} ${plan.backups}`;
@@ -150,7 +170,7 @@ class Stages {
     }
     kept.runs += 1;
     try {
-      return await carryOut(plan, kept.stage);
+      return await carryOut(plan, kept.stage, { spoil: this.#spoil });
     } finally {
       if (kept.stage.isWorn || kept.runs >= RUNS_PER_STAGE) {
         this.#kept.delete(key);
@@ -163,6 +183,26 @@ class Stages {
     await Promise.all([...this.#kept.values()].map(({ stage }) => stage.close()));
     this.#kept.clear();
   }
+}
+
+/** A place in the one real cluster. */
+class RealStages implements Stages {
+  readonly #hall: LabHall;
+  #stage: LabStage | null = null;
+
+  constructor(hall: LabHall) {
+    this.#hall = hall;
+  }
+
+  carryOut(plan: Plan): Promise<History> {
+    const isAlone = plan.troubles.some(({ what }) => what !== 'abort');
+    return this.#hall.use(isAlone, async () => {
+      this.#stage ??= await LabStage.on(this.#hall);
+      return carryOut(plan, this.#stage);
+    });
+  }
+
+  async close(): Promise<void> {}
 }
 
 function seconds_(startedAt: number): string {

@@ -2,6 +2,7 @@
 import type { Release } from '../../src/index.js';
 import { isAtLeast } from '../../src/protocol/release.js';
 import type { Dice } from './dice.js';
+import { REAL_JOB } from './lab-stage.js';
 import type { Effect, PlannedCall, PlannedJob } from './plan.js';
 
 export interface Scenario {
@@ -16,15 +17,18 @@ export interface Occasion {
   readonly dice: Dice;
   readonly release: Release;
   readonly user: PlannedJob['user'];
+  /** On a real cluster jobs are of few kinds, and kept ready: see `lab-stage.ts`. */
+  readonly isReal: boolean;
 }
 
 /** Signals that jobs live through, and that nothing but a call sends. */
-const HARMLESS = ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const;
+const HARMLESS = ['SIGUSR1', 'SIGUSR2'] as const;
 
 /** One call about one job, or several calls about a job each. */
 export function scenarioOf(occasion: Occasion): Scenario {
   const { dice } = occasion;
-  if (!dice.chance(0.15)) return dice.weighted(SINGLE)(occasion);
+  const single = occasion.isReal ? SINGLE.filter(([, maker]) => !EMBEDDED_ONLY.has(maker)) : SINGLE;
+  if (!dice.chance(0.15)) return dice.weighted(single)(occasion);
   // Side by side they share a first contact, a line of waiting calls, and trouble.
   const parts = Array.from({ length: dice.int(2, 4) }, () => dice.weighted(SIDE_BY_SIDE)(occasion));
   const jobs = parts.map(({ jobs: [job] }) => job as PlannedJob);
@@ -119,7 +123,15 @@ const killMany: Maker = (occasion) => {
 
 const signalJob: Maker = (occasion) => {
   const { dice } = occasion;
-  const kind = dice.pick(['running', 'running', 'running', 'array', 'het', 'finished', 'pending'] as const);
+  const odd: readonly PlannedJob['kind'][] = occasion.isReal ? [] : ['array', 'het'];
+  const kind = dice.pick<PlannedJob['kind']>([
+    'running',
+    'running',
+    'running',
+    'finished',
+    'pending',
+    ...odd,
+  ]);
   const job: PlannedJob = { ...jobFor(occasion, ['running']), kind };
   const signal = dice.pick(HARMLESS);
   const units = kind === 'array' ? ['$0_0', '$0_1'] : kind === 'het' ? ['$0', '$0+1'] : ['$0'];
@@ -142,7 +154,7 @@ const signalStep: Maker = (occasion) => {
 
 const posixKill: Maker = (occasion) => {
   const { dice } = occasion;
-  const isGroup = dice.chance(0.3);
+  const isGroup = !occasion.isReal && dice.chance(0.3);
   const job: PlannedJob = isGroup
     ? { ...jobFor(occasion, ['running']), kind: dice.pick(['array', 'het'] as const) }
     : jobFor(occasion, ['running', 'running', 'pending', 'finished']);
@@ -186,7 +198,12 @@ const terminate: Maker = (occasion) => {
     [{ signal: 'SIGKILL' }],
   ]);
   const confirm = dice.chance(0.8);
-  const options = { ladder, confirm, ...(confirm ? { confirmMs: 200 } : {}), ...idempotent(dice) };
+  const options = {
+    ladder,
+    confirm,
+    ...(confirm ? { confirmMs: occasion.isReal ? 1_500 : 200 } : {}),
+    ...idempotent(dice),
+  };
   return one(job, 'terminate', ['$0', options], [end('$0')]);
 };
 
@@ -252,6 +269,9 @@ const SINGLE: readonly (readonly [number, Maker])[] = [
   [2, ping],
 ];
 
+/** What takes a real cluster seconds (het jobs wait for the backfill scheduler), or means more than the jobs of one run. */
+const EMBEDDED_ONLY: ReadonlySet<Maker> = new Set([killArray, killHet, posixBroad]);
+
 function one(
   job: PlannedJob,
   verb: Call['verb'],
@@ -262,7 +282,8 @@ function one(
 }
 
 /** Mostly the caller's own. */
-function jobFor({ dice, user }: Occasion, kinds: readonly PlannedJob['kind'][]): PlannedJob {
+function jobFor({ dice, user, isReal }: Occasion, kinds: readonly PlannedJob['kind'][]): PlannedJob {
+  if (isReal) return { kind: dice.pick(kinds), user: 'alice', ...REAL_JOB };
   const owner = dice.chance(0.85) ? user : dice.pick(['alice', 'bob'] as const);
   return { kind: dice.pick(kinds), user: owner, nodes: dice.int(1, 3), steps: dice.int(1, 2) };
 }

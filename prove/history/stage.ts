@@ -53,5 +53,7 @@ export interface Stage {
   undo(daemon: string): Promise<void>;
   /** All daemons run again, and what was asked of them is done. */
   settle(): Promise<void>;
+  /** Told what is left of the jobs of a run. */
+  giveBack?(states: readonly UnitState[]): Promise<void>;
   close(): Promise<void>;
 }
