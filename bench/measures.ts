@@ -1,6 +1,9 @@
 import type { Measure } from './measure.js';
+import { growthCalls } from './measures/growth-calls.js';
+import { growthJobs } from './measures/growth-jobs.js';
+import { growthNodes } from './measures/growth-nodes.js';
 import { importTime } from './measures/import-time.js';
 import { installSize } from './measures/install-size.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
-export const MEASURES: readonly Measure[] = [importTime, installSize];
+export const MEASURES: readonly Measure[] = [growthJobs, growthNodes, growthCalls, importTime, installSize];

@@ -1,0 +1,51 @@
+/** An embedded cluster in a process of its own. */
+import { type ClusterOptions, type EmbeddedCluster, startCluster } from '../../src/testing/index.js';
+import { serve } from './child.js';
+
+export interface ClusterPlace {
+  readonly slurmConf: string;
+  readonly mungeSocket: string;
+}
+
+export interface JobOrder {
+  readonly count: number;
+  readonly name?: string;
+  /** Pending. Default: running, with one step on all nodes. */
+  readonly hold?: boolean;
+  readonly nodes?: number;
+}
+
+let cluster: EmbeddedCluster | null = null;
+
+function running(): EmbeddedCluster {
+  if (cluster === null) throw new Error('the cluster was not started');
+  return cluster;
+}
+
+const actions = {
+  async start(options: ClusterOptions): Promise<ClusterPlace> {
+    await cluster?.down();
+    cluster = await startCluster(options);
+    return { slurmConf: cluster.slurmConf, mungeSocket: cluster.munged.socket };
+  },
+
+  /** @returns their numbers. */
+  submit({ count, name = 'growth', hold = false, nodes = 1 }: JobOrder): number[] {
+    const options = { name, hold, nodes, ignores: ['SIGUSR1'], steps: hold ? [] : [{ nodes }] } as const;
+    return Array.from({ length: count }, () => running().submit(options).jobId);
+  },
+
+  async forget(_: null): Promise<void> {
+    await running().forgetJobs();
+    running().requests.length = 0;
+  },
+
+  /** How many requests there were, and forgets them. */
+  requests(_: null): number {
+    return running().requests.splice(0).length;
+  },
+};
+
+export type ClusterActions = typeof actions;
+
+serve(actions, async () => cluster?.down());
