@@ -1,4 +1,5 @@
 import type { Measure } from './measure.js';
+import { callMemory } from './measures/call-memory.js';
 import { growthCalls } from './measures/growth-calls.js';
 import { growthJobs } from './measures/growth-jobs.js';
 import { growthNodes } from './measures/growth-nodes.js';
@@ -6,4 +7,11 @@ import { importTime } from './measures/import-time.js';
 import { installSize } from './measures/install-size.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
-export const MEASURES: readonly Measure[] = [growthJobs, growthNodes, growthCalls, importTime, installSize];
+export const MEASURES: readonly Measure[] = [
+  growthJobs,
+  growthNodes,
+  growthCalls,
+  importTime,
+  installSize,
+  callMemory,
+];

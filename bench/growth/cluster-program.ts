@@ -1,10 +1,16 @@
 /** An embedded cluster in a process of its own. */
-import { type ClusterOptions, type EmbeddedCluster, startCluster } from '../../src/testing/index.js';
+import {
+  type ClusterOptions,
+  type EmbeddedCluster,
+  type FaultHandle,
+  startCluster,
+} from '../../src/testing/index.js';
 import { serve } from './child.js';
 
 export interface ClusterPlace {
   readonly slurmConf: string;
   readonly mungeSocket: string;
+  readonly controller: { readonly host: string; readonly port: number };
 }
 
 export interface JobOrder {
@@ -16,6 +22,7 @@ export interface JobOrder {
 }
 
 let cluster: EmbeddedCluster | null = null;
+let silence: FaultHandle | null = null;
 
 function running(): EmbeddedCluster {
   if (cluster === null) throw new Error('the cluster was not started');
@@ -26,7 +33,8 @@ const actions = {
   async start(options: ClusterOptions): Promise<ClusterPlace> {
     await cluster?.down();
     cluster = await startCluster(options);
-    return { slurmConf: cluster.slurmConf, mungeSocket: cluster.munged.socket };
+    const { host, port } = cluster.daemon('slurmctld').endpoint;
+    return { slurmConf: cluster.slurmConf, mungeSocket: cluster.munged.socket, controller: { host, port } };
   },
 
   /** @returns their numbers. */
@@ -38,6 +46,16 @@ const actions = {
   async forget(_: null): Promise<void> {
     await running().forgetJobs();
     running().requests.length = 0;
+  },
+
+  /** Kills are read and never answered from now on. */
+  fallSilent(_: null): void {
+    silence = running().fault({ request: 'REQUEST_KILL_JOB' }, { hang: 'before' });
+  },
+
+  /** How many kills wait for an answer. */
+  unanswered(_: null): number {
+    return silence?.met ?? 0;
   },
 
   /** How many requests there were, and forgets them. */
