@@ -1,5 +1,9 @@
 import type { Measure } from './measure.js';
 import { codec } from './measures/codec.js';
+import { callMemory } from './measures/call-memory.js';
+import { growthCalls } from './measures/growth-calls.js';
+import { growthJobs } from './measures/growth-jobs.js';
+import { growthNodes } from './measures/growth-nodes.js';
 import { importTime } from './measures/import-time.js';
 import { installSize } from './measures/install-size.js';
 import { massCancel } from './measures/mass-cancel.js';
@@ -11,3 +15,11 @@ import { massCancel } from './measures/mass-cancel.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
 export const MEASURES: readonly Measure[] = [massCancel, fanOut];
+export const MEASURES: readonly Measure[] = [
+  growthJobs,
+  growthNodes,
+  growthCalls,
+  importTime,
+  installSize,
+  callMemory,
+];
