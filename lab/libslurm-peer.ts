@@ -46,13 +46,8 @@ export class LibslurmPeer<User extends string = LabUser> {
     place: PeerPlace<User>,
     source: string,
   ): Promise<LibslurmPeer<User>> {
-    const root = await prepare({ release: place.release, install: false });
-    const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
     const program = join(place.workDirectory, 'libslurm-peer');
-    // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
-    const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
-    const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
-    await run('gcc', ['-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link], { cwd: '/' });
+    await compilePeer(place.release, source, program);
     return new LibslurmPeer(place, program);
   }
 
@@ -67,6 +62,17 @@ export class LibslurmPeer<User extends string = LabUser> {
     if (code !== 0) throw new LabError(`"${argv.join(' ')}" failed (exit code ${code}): ${stderr.trim()}`);
     return JSON.parse(stdout);
   }
+}
+
+/** Compiles `source` to `program`, linked to a release's libslurm: with the machine's gcc and everything else of the release. */
+export async function compilePeer(release: string, source: string, program: string): Promise<void> {
+  const root = await prepare({ release, install: false });
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
+  const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
+  const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
+  const argv = ['-O2', '-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link];
+  await run('gcc', argv, { cwd: '/' });
 }
 
 const run = promisify(execFile);
