@@ -1,7 +1,19 @@
 import type { Measure } from './measure.js';
-import { cpuPerKillMeasure } from './measures/cpu-per-kill.js';
-import { killLatencyMeasure } from './measures/kill-latency.js';
-import { killsPerSecondMeasure } from './measures/kills-per-second.js';
+import { codec } from './measures/codec.js';
+import { cpuPerKill } from './measures/cpu-per-kill.js';
+import { importTime } from './measures/import-time.js';
+import { installSize } from './measures/install-size.js';
+import { killLatency } from './measures/kill-latency.js';
+import { killsPerSecond } from './measures/kills-per-second.js';
+import { massCancel } from './measures/mass-cancel.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
-export const MEASURES: readonly Measure[] = [killsPerSecondMeasure, cpuPerKillMeasure, killLatencyMeasure];
+export const MEASURES: readonly Measure[] = [
+  killsPerSecond,
+  cpuPerKill,
+  killLatency,
+  massCancel,
+  codec,
+  importTime,
+  installSize,
+];

@@ -29,7 +29,7 @@ export function perSecond({ kills, seconds }: Killed): number {
 }
 
 /** Microseconds of CPU a kill. */
-export function cpuPerKill({ kills, userSeconds, systemSeconds }: Killed): number {
+export function cpuOf({ kills, userSeconds, systemSeconds }: Killed): number {
   return ((userSeconds + systemSeconds) * 1e6) / kills;
 }
 

@@ -175,8 +175,11 @@ export interface Responder {
 
 async function endOf(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill();
-  await once(child, 'exit');
+  const ended = once(child, 'exit');
+  // One of Node's ends by itself then: a client leaves nothing behind that would keep it.
+  if (child.connected) child.disconnect();
+  else child.kill();
+  await ended;
 }
 
 function answerOf<T>(child: ChildProcess): Promise<T> {

@@ -1,5 +1,5 @@
 import { KillRounds } from '../kills/kill-rounds.js';
-import { cpuPerKill } from '../kills/kill-run.js';
+import { cpuOf } from '../kills/kill-run.js';
 import { atEachPlace } from '../kills/places.js';
 import { atMost, type Measure, rowsBeside } from '../measure.js';
 
@@ -7,7 +7,7 @@ import { atMost, type Measure, rowsBeside } from '../measure.js';
 const AT_A_TIME = 16;
 
 /** Time of CPU that the client's process takes for a kill: all its threads, user and system. */
-export const cpuPerKillMeasure: Measure = {
+export const cpuPerKill: Measure = {
   name: 'cpu-per-kill',
   title: "CPU time of the client's process for a kill",
   async run(context) {
@@ -21,7 +21,7 @@ export const cpuPerKillMeasure: Measure = {
         'libslurm, 8 threads': () => kill(libslurm, { kills, warmUp: 10, atATime: 8 }),
       });
       const common = { what: 'client CPU per kill', on: name, unit: 'µs' };
-      const rows = rowsBeside(common, rounds.pairing(cpuPerKill), 'slurmwire', {
+      const rows = rowsBeside(common, rounds.pairing(cpuOf), 'slurmwire', {
         'libslurm, 1 thread': atMost(1),
         'libslurm, 8 threads': atMost(1),
       });

@@ -5,7 +5,7 @@ import { atMost, type Measure, rowsBeside } from '../measure.js';
 import { quantile } from '../paired.js';
 
 /** From call to answer, one kill at a time, with a pause before each so that nobody is at work. */
-export const killLatencyMeasure: Measure = {
+export const killLatency: Measure = {
   name: 'kill-latency',
   title: 'Time of one kill where nothing else goes on',
   async run(context) {

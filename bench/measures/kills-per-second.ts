@@ -10,7 +10,7 @@ const CONCURRENCIES = [1, 2, 4, 8, 16, 32, 64];
 const RUNS = 3;
 
 /** Authenticated kills per second of one process, at its best concurrency; of `scancel` and slurmrestd too, each at its own. */
-export const killsPerSecondMeasure: Measure = {
+export const killsPerSecond: Measure = {
   name: 'kills-per-second',
   title: 'Authenticated kills per second',
   async run(context) {

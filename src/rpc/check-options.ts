@@ -12,6 +12,21 @@ export function checkOptions(call: string, options: unknown, known: readonly str
   throw badOption(foreign, value, `is no option of ${call}()`, `It has ${known.join(', ')}.`);
 }
 
+/**
+ * Options as they are now. A call reads them more than once and waits in between, and a program may use its object for the next call meanwhile, with
+ * another signal's flags in it.
+ *
+ * @param known all names that are read.
+ */
+export function readOnce<O extends object>(options: O, known: readonly string[]): O {
+  const own: Record<string, unknown> = {};
+  for (const name of known) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined) own[name] = value;
+  }
+  return own as O;
+}
+
 /** Refuses what is no uid. 0xffffffff is none: it is how C says "nobody in particular". */
 export function checkUid(field: string, value: number | null | undefined): void {
   if (value === undefined || value === null) return;

@@ -82,12 +82,14 @@ const FIELDS = [
  * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`, `SLURMWIRE_BAD_JOB_ID`, `SLURMWIRE_BAD_HOSTLIST`, which names the field.
  */
 export function parseFilter(given: JobFilter | readonly JobId[]): CheckedFilter {
-  const filter: JobFilter = isList(given) ? { ids: given } : given;
-  checkOptions('killJobs', filter, FIELDS);
-  const named = FIELDS.filter((field) => Object.hasOwn(filter, field));
+  const asked: JobFilter = isList(given) ? { ids: given } : given;
+  checkOptions('killJobs', asked, FIELDS);
+  const named = FIELDS.filter((field) => Object.hasOwn(asked, field));
   if (named.length === 0) {
-    throw badOption('filter', filter, 'does not say which jobs', `It takes ${FIELDS.join(', ')}.`);
+    throw badOption('filter', asked, 'does not say which jobs', `It takes ${FIELDS.join(', ')}.`);
   }
+  // Read once: a field that were gone at a second look would be a filter less.
+  const filter: JobFilter = Object.fromEntries(named.map((field) => [field, asked[field]]));
   const missing = named.find((field) => filter[field] === undefined);
   if (missing !== undefined) {
     throw badOption(missing, undefined, 'is undefined', 'Leave it out if any will do.');
