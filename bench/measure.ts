@@ -67,7 +67,7 @@ export function isMet(row: Row): boolean | null {
 export function rowsBeside<Name extends string>(
   common: Pick<Row, 'what' | 'on' | 'unit' | 'note'>,
   pairing: Pairing<Name>,
-  us: Name,
+  us: NoInfer<Name>,
   targets: { readonly [N in Name]?: Target | null },
 ): Row[] {
   const peers = (Object.keys(pairing.samples) as Name[]).filter((name) => name !== us);

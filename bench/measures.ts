@@ -4,8 +4,11 @@ import { callMemory } from './measures/call-memory.js';
 import { growthCalls } from './measures/growth-calls.js';
 import { growthJobs } from './measures/growth-jobs.js';
 import { growthNodes } from './measures/growth-nodes.js';
+import { cpuPerKill } from './measures/cpu-per-kill.js';
 import { importTime } from './measures/import-time.js';
 import { installSize } from './measures/install-size.js';
+import { killLatency } from './measures/kill-latency.js';
+import { killsPerSecond } from './measures/kills-per-second.js';
 import { massCancel } from './measures/mass-cancel.js';
 
 /** All measures, in the order of the table. A file each in `measures/`. */
@@ -22,4 +25,12 @@ export const MEASURES: readonly Measure[] = [
   importTime,
   installSize,
   callMemory,
+export const MEASURES: readonly Measure[] = [
+  killsPerSecond,
+  cpuPerKill,
+  killLatency,
+  massCancel,
+  codec,
+  importTime,
+  installSize,
 ];
