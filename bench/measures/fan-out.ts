@@ -2,6 +2,7 @@
  * A signal to 1,024 and 8,192 nodes: `signalJob` beside libslurm's `slurm_signal_job`, on one fleet of embedded slurmds, with one
  * slurm.conf and one munged. Both have done it before in the same process, so nothing of the cluster is new to them.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClientPrograms } from '../../lab/client-programs.js';
 import { compilePeer } from '../../lab/libslurm-peer.js';
@@ -52,7 +53,8 @@ async function onFleet(release: Release, size: number, context: BenchContext): P
   let client: ClientProcess | null = null;
   try {
     const place = await ClientPrograms.of({ release, slurmConf: fleet.slurmConf });
-    const peer = await compilePeer(place, PEER, 'signal-job');
+    const peer = join(place.workDirectory, 'signal-job');
+    await compilePeer(release, PEER, peer);
     const options = { conf: fleet.slurmConf, timeoutMs: 120_000 };
     client = await ClientProcess.start({ uid: 0, gid: 0, options });
     const [ours, turns] = [client, [] as Turned[]];

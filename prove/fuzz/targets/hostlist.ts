@@ -69,6 +69,6 @@ export const hostlist: Target = {
       treeDepth: 1,
       netCred: null,
     };
-    checkForward(forward, 'somebody-else', '26.05');
+    checkForward(forward, 'somebody-else', '26.05', 1);
   },
 };
