@@ -52,7 +52,8 @@ export function decodeBody<N extends MessageName>(
   });
 }
 
-function described(name: MessageName, release: Release) {
+/** The codec of a message. @throws CodecFault where there is none. */
+export function described(name: MessageName, release: Release) {
   if (!isMessageName(name))
     throw new CodecFault('SLURMWIRE_UNKNOWN_TYPE', `message ${showValue(name)} has no description`);
   if (messageTypeNumber(name, release) === null) {
