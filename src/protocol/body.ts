@@ -58,6 +58,11 @@ export function decodeBody<N extends MessageName>(
   });
 }
 
+/** The codec of a message. @throws CodecFault where there is none. */
+export function bodyCodec(name: MessageName, release: Release): Codec {
+  return plan(name, release).codec;
+}
+
 interface Plan {
   readonly codec: Codec;
   readonly fast: FastCodec;

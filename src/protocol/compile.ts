@@ -301,23 +301,15 @@ export function isSameValue(given: unknown, fallback: unknown): boolean {
   );
 }
 
-function compileList({ item, count, nullable }: Extract<Spec, { kind: 'list' }>, release: Release): Codec {
+function compileList(spec: ListSpec, release: Release): Codec {
+  const { item, count, nullable } = spec;
   const codec = codecOf(item, release);
-  const minItem = Math.max(1, codec.minSize);
   return {
     minSize: count === 'u16' ? 2 : count === 'u32' ? 4 : 0,
 
     decode(reader, outer) {
-      const at = reader.offset;
-      const length = readCount(reader, count, outer);
-      if (nullable && length === NO_VAL) return null;
-      if (length < 0 || length * minItem > reader.remaining) {
-        throw new CodecFault(
-          'SLURMWIRE_BAD_COUNT',
-          `${length} items of at least ${minItem} bytes, ${reader.remaining} left`,
-          at,
-        );
-      }
+      const length = readLength(reader, spec, codec, outer);
+      if (length === null) return null;
       const items: unknown[] = [];
       for (let i = 0; i < length; i++) {
         reader.trace?.path.push(i);
@@ -350,6 +342,27 @@ function compileList({ item, count, nullable }: Extract<Spec, { kind: 'list' }>,
       }
     },
   };
+}
+
+export type ListSpec = Extract<Spec, { kind: 'list' }>;
+
+/** How many items follow, no more than there can be in what is left; `null` for a list that is null. */
+export function readLength(
+  reader: ByteReader,
+  { count, nullable }: ListSpec,
+  { minSize }: Codec,
+  outer: Fields,
+): number | null {
+  const at = reader.offset;
+  const length = readCount(reader, count, outer);
+  if (nullable && length === NO_VAL) return null;
+  const minItem = Math.max(1, minSize);
+  if (length >= 0 && length * minItem <= reader.remaining) return length;
+  throw new CodecFault(
+    'SLURMWIRE_BAD_COUNT',
+    `${length} items of at least ${minItem} bytes, ${reader.remaining} left`,
+    at,
+  );
 }
 
 function readCount(reader: ByteReader, count: 'u16' | 'u32' | CountField, outer: Fields): number {
