@@ -6,8 +6,10 @@ import { bodyCodec } from './body.js';
 import { ByteReader } from './byte-reader.js';
 import { within, withProtocolErrors } from './codec-fault.js';
 import { caseIn, codecOf, fallbackOf, isFieldIn, type ListSpec, readLength } from './compile.js';
+import { FastCodec } from './fast-codec.js';
 import { type MessageName, type MessageRecord, messageType } from './messages/index.js';
 import type { Release } from './release.js';
+import { Source } from './straight-line.js';
 import type { Spec, WireType } from './wire-type.js';
 
 type StructSpec = Extract<Spec, { kind: 'struct' }>;
@@ -77,17 +79,33 @@ function* decodeList(
   const codec = codecOf(spec.item, release);
   const length = readLength(reader, spec, codec, outer);
   if (length === null) return null;
+  const fast = fastItem(spec.item, release, reader.remaining);
+  const source = new Source(reader.bytes);
   const items: unknown[] = [];
   for (let i = 0; i < length; i++) {
+    source.at = reader.offset;
+    const item = fast?.decodeFrom(source);
     try {
-      items.push(codec.decode(reader, outer));
+      items.push(item ?? codec.decode(reader, outer));
     } catch (thrown) {
       throw within(thrown, i);
     }
+    if (item !== undefined) reader.offset = source.at;
     if (items.length % every === 0) yield;
   }
   return items;
 }
+
+/** Only a struct stands for itself: what another item is may follow from the fields around the list. */
+function fastItem(item: WireType<unknown, unknown>, release: Release, size: number): FastCodec | null {
+  if (specIn(item, release).kind !== 'struct') return null;
+  const byRelease = fastItems.get(item) ?? new Map<Release, FastCodec>();
+  const fast = byRelease.get(release) ?? new FastCodec(item, release);
+  fastItems.set(item, byRelease.set(release, fast));
+  return fast.isFor(size) ? fast : null;
+}
+
+const fastItems = new WeakMap<WireType<unknown, unknown>, Map<Release, FastCodec>>();
 
 /** What a type is in a release, behind those that changed. */
 function specIn(type: WireType<unknown, unknown>, release: Release): Spec {
