@@ -275,7 +275,7 @@ export class WireServer {
     // Who tests a client with this cluster should not have to look for it in a list.
     const harm = ({ harm: what }: Harm) => {
       log(`would have harmed: ${what}`);
-      process.emitWarning(`${name} would have harmed a real ${kind}: ${what}`, 'SlurmwireTesting');
+      process.emitWarning(`${to}: a real ${kind} would have been harmed: ${what}`, 'SlurmwireTesting');
       return null;
     };
     if (release === null || !accepts(own, release)) {

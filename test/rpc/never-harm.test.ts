@@ -414,7 +414,7 @@ describe('the verbs', () => {
       ['hold', true],
       ['sibling', 'other'],
       ['adminComment', 'why'],
-      ['ladder', [{ unixSignal: 'SIGTERM', graceMs: 1_000 }, { unixSignal: 'SIGKILL' }]],
+      ['ladder', [{ signal: 'SIGTERM', graceMs: 1_000 }, { signal: 'SIGKILL' }]],
       ['confirmMs', 2_000],
     ],
     [
@@ -425,7 +425,7 @@ describe('the verbs', () => {
       ['fanOut', 'no'],
       ['concurrency', 0],
       ['sibling', ''],
-      ['ladder', [{ unixSignal: 998 }]],
+      ['ladder', [{ signal: 998 }]],
     ],
   ) as fc.Arbitrary<[string, unknown]>;
   const OF: Readonly<Record<string, readonly string[]>> = {

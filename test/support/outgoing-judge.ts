@@ -22,6 +22,8 @@ export interface Facts {
   readonly messageTimeoutMs?: number;
   /** Name of the node that it is sent to, where it is one. */
   readonly node?: string | undefined;
+  /** Slurmds that forward send by the same sockets: what they pass on has its sender's credential, and to some of them a width of 0. */
+  readonly hasForwarders?: boolean;
   /** What a credential of the tests is bound to. Left out: not judged. */
   readonly payloadOf?: (credential: string) => Uint8Array | null;
 }
@@ -90,7 +92,10 @@ export function judgeFrame(bytes: Uint8Array, facts: Facts = {}): string[] {
   return broken;
 }
 
-function judgeForward({ forward, type }: OutgoingFrame, { messageTimeoutMs = 0, node }: Facts): string[] {
+function judgeForward(
+  { forward, type }: OutgoingFrame,
+  { messageTimeoutMs = 0, node, hasForwarders = false }: Facts,
+): string[] {
   if (forward === null) return [];
   const { count, nodeList, timeout, treeWidth, netCred, treeDepth } = forward;
   let names: string[];
@@ -106,7 +111,9 @@ function judgeForward({ forward, type }: OutgoingFrame, { messageTimeoutMs = 0, 
     ...(names.length === distinct ? [] : ['a node stands twice in the list']),
     ...(node !== undefined && names.includes(node) ? [`${node} is to pass it on to itself`] : []),
     ...(timeout >= Math.max(1, messageTimeoutMs) ? [] : [`${timeout} ms to pass it on`]),
-    ...(treeWidth >= thinnest && treeWidth <= widest ? [] : [`tree width ${treeWidth}`]),
+    ...((treeWidth >= thinnest && treeWidth <= widest) || (hasForwarders && treeWidth === 0)
+      ? []
+      : [`tree width ${treeWidth}`]),
     ...(treeDepth === null || treeDepth >= 1 ? [] : ['tree depth 0']),
     ...(netCred === null ? [] : ['a credential of addresses']),
     ...(type === TYPE.SIGNAL_TASKS || type === TYPE.TERMINATE_TASKS ? [] : [`message ${type} forwarded`]),
@@ -215,8 +222,10 @@ export class OutgoingJudge {
           return; // told above
         }
         this.frames.push(frame);
-        const { auth } = frame;
+        const { auth, type } = frame;
         if (auth === null || auth.text === null || REUSABLE.has(auth.plugin)) return;
+        const isPassedOn = type === TYPE.SIGNAL_TASKS || type === TYPE.TERMINATE_TASKS;
+        if (this.#facts.hasForwarders === true && isPassedOn) return;
         const before = this.#used.get(auth.text);
         if (before !== undefined) breaks(`the credential of connection ${before} once more`);
         this.#used.set(auth.text, number);

@@ -11,7 +11,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { findSecrets } from '../../scripts/secrets.mjs';
 import { CredentialStore } from '../../src/testing/credentials.js';
-import { secretsShownBy } from './leaks.js';
+import { secretsShownBy } from './shown-secrets.js';
 
 const script = fileURLToPath(new URL('../../scripts/scan-secrets.mjs', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'slurmwire-scan-test-'));

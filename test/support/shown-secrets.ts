@@ -13,17 +13,27 @@ export function writings(value: unknown): string {
       orEmpty(() => JSON.stringify(one)),
       orEmpty(() => String(one)),
     );
-    texts.push(inspect(one, { depth: 8, maxArrayLength: 100, maxStringLength: 10_000 }));
     one = (one as { cause?: unknown }).cause;
   }
-  texts.push(inspect(value, { showHidden: true, depth: 8, maxArrayLength: 100, maxStringLength: 10_000 }));
+  texts.push(
+    inspect(value, {
+      showHidden: value instanceof Error,
+      depth: 6,
+      maxArrayLength: 100,
+      maxStringLength: 10_000,
+    }),
+  );
   return texts.join('\n');
 }
 
-/** What secrets a value shows, in words that have none of them. */
-export function secretsShownBy(value: unknown): string[] {
+/**
+ * What secrets a value shows, in words that have none of them.
+ *
+ * @param asItStands no bytes that are written in some other way are looked at, which is quick.
+ */
+export function secretsShownBy(value: unknown, asItStands = false): string[] {
   const name = value instanceof Error ? `${value.name}` : typeof value;
-  return findSecrets(Buffer.from(writings(value)), { canaries: TEST_CANARIES }).map(
+  return findSecrets(Buffer.from(writings(value)), { canaries: TEST_CANARIES, asItStands }).map(
     (found) => `${name} ${(value as { code?: string }).code ?? ''}: ${showSecret(found)}`,
   );
 }
