@@ -4,6 +4,9 @@ import { execute, judgeTime, type Verdict } from '../../prove/fuzz/judge.js';
 import { readCorpus, readRegressions } from '../../prove/fuzz/store.js';
 import { TARGETS } from '../../prove/fuzz/targets/index.js';
 
+/** Inputs of one target that are run here, evenly chosen: the fuzzer itself begins with all of them. */
+const MOST = 1000;
+
 describe.each(Object.keys(TARGETS))('%s', (name) => {
   test('keeps its promises for the corpus that is kept', async () => {
     const target = await TARGETS[name]?.();
@@ -11,7 +14,9 @@ describe.each(Object.keys(TARGETS))('%s', (name) => {
     const inputs = readCorpus(name);
     expect(inputs.length).toBeGreaterThan(0);
     const broken: (Verdict & { readonly input: string })[] = [];
-    for (const input of inputs) {
+    const every = Math.ceil(inputs.length / MOST);
+    for (const [i, input] of inputs.entries()) {
+      if (i % every !== 0) continue;
       const { verdict } = await execute(target, input, () => {});
       if (verdict !== null) broken.push({ ...verdict, input: Buffer.from(input).toString('base64') });
     }
