@@ -6,8 +6,6 @@ export interface Entry {
   readonly bytes: Uint8Array;
   /** How much it reached that nothing before it had. */
   readonly found: number;
-  /** Milliseconds that it took. */
-  readonly ms: number;
   /** Where its fields begin; empty where that is not known. */
   readonly fields: readonly number[];
   /** How often it was changed into another. */
@@ -21,7 +19,7 @@ export class Corpus {
     this.entries.push({ ...entry, chosen: 0 });
   }
 
-  /** Newer ones, smaller ones, faster ones and those seldom chosen come first, the others now and then. */
+  /** Newer ones, smaller ones and those seldom chosen come first, the others now and then. */
   choose(random: Random): Entry {
     const { entries } = this;
     const recent = random.oneIn(4) ? Math.min(entries.length, 32) : entries.length;
@@ -38,8 +36,9 @@ export class Corpus {
   }
 }
 
-function energyOf({ bytes, found, ms, chosen }: Entry): number {
-  return (1 + Math.log2(1 + found)) / ((1 + Math.log2(1 + chosen)) * (1 + ms) * (1 + bytes.length / 4096));
+/** Not of the time that it took: a seed would not give the same run then. */
+function energyOf({ bytes, found, chosen }: Entry): number {
+  return (1 + Math.log2(1 + found)) / ((1 + Math.log2(1 + chosen)) * (1 + bytes.length / 4096));
 }
 
 /**

@@ -23,7 +23,6 @@ export interface Progress {
   readonly placesLoaded: number;
   readonly features: number;
   readonly slowestMs: number;
-  /** Most memory that an input took of those that were measured, in bytes for each byte of input above the constant. */
   readonly findings: number;
 }
 
@@ -93,11 +92,11 @@ export async function fuzz(target: Target, options: RunOptions): Promise<RunResu
       if (tooSlow !== null) found(tooSlow, input);
     }
     if (news > 0 || ms > SUSPICIOUS_MS || executions % MEASURE_ONE_IN === 0) {
-      const { verdict: tooMuch } = await judgeMemory(target, input);
+      const tooMuch = await judgeMemory(target, input);
       if (tooMuch !== null) found(tooMuch, input);
     }
     if (news > 0 && verdict === null) {
-      corpus.add({ bytes: input, found: news, ms, fields: target.fields?.(input) ?? [] });
+      corpus.add({ bytes: input, found: news, fields: target.fields?.(input) ?? [] });
     }
   };
   const progress = (): Progress => ({
@@ -122,7 +121,7 @@ export async function fuzz(target: Target, options: RunOptions): Promise<RunResu
     await run(input, true);
   }
   if (corpus.entries.length === 0)
-    corpus.add({ bytes: new Uint8Array(target.prefix ?? 0), found: 1, ms: 0, fields: [] });
+    corpus.add({ bytes: new Uint8Array(target.prefix ?? 0), found: 1, fields: [] });
 
   const dictionary = wordsOf(target, options.literals ?? []);
   let told = start;

@@ -14,5 +14,6 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   fixture: async () => (await import('./fixture.js')).fixture,
   capture: async () => (await import('./capture.js')).capture,
   decode: async () => (await import('./decode.js')).decode,
+  embedded: async () => (await import('./embedded.js')).embedded,
   redact: async () => (await import('./redact.js')).redact,
 };

@@ -88,8 +88,7 @@ export const slurmConf: Target = {
       const options = { resolveUser: async () => 1, hostname: 'here', pid: 1, now: () => 0 };
       reportShape(await interpretSlurmConf(conf, options), 1, report);
     } catch (error) {
-      const words = (error as Error).message.replaceAll(/\d+|"[^"]*"/g, '#').slice(0, 60);
-      reportFault(error, hashOf(words), report);
+      reportFault(error, hashOf((error as { hint?: string }).hint ?? ''), report);
       throw error;
     }
   },
