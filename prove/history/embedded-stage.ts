@@ -93,9 +93,9 @@ export class EmbeddedStage implements Stage {
       const slurm = await connect(root);
       for (const [index, { kind }] of planned.entries()) {
         const id = ids[index] as number;
-        if (kind === 'suspended') await slurm.suspend(id);
+        if (kind === 'suspended') await insist(() => slurm.suspend(id, { timeoutMs: 20_000 }));
         if (kind !== 'finished') continue;
-        await slurm.killJob(id);
+        await insist(() => slurm.killJob(id, 'SIGKILL', { timeoutMs: 20_000, idempotent: true }));
         await cluster.waitForJob(id, ({ isGone }) => isGone);
       }
       await slurm.close();
@@ -231,6 +231,18 @@ function isSet(kind: PlannedJob['kind'], job: JobView, cluster: EmbeddedCluster)
         .length === 2
     );
   return job.state === 'RUNNING';
+}
+
+/** Nothing is troubled yet; a machine that is held up may still be late. */
+async function insist(act: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await act();
+      return;
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
 }
 
 /** `12.0` → `0`. */

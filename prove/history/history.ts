@@ -52,6 +52,6 @@ export interface History {
   readonly timeline: readonly string[];
   /** Longest time the event loop was held up meanwhile: what no deadline can beat. */
   readonly lagMs: number;
-  /** Connections the client had left open half a second after it was closed. */
+  /** Connections the client had left open some seconds after it was closed. */
   readonly leftOpen: number;
 }
