@@ -52,6 +52,7 @@ export function splitNames(names: readonly string[]): SplitName[] {
 
 /** True when Slurm cannot hold this number. */
 export function isTooLarge(digits: string): boolean {
+  if (digits.length < 20) return false;
   // Zeros in front add nothing, and only 20 digits and more have to be looked at.
   const significant = digits.replace(/^0+/, '');
   return significant.length > 20 || (significant.length === 20 && BigInt(significant) > MAX_NUMBER);

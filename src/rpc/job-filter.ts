@@ -166,7 +166,8 @@ function plainArray(id: ParsedJobId): ParsedJobId {
 }
 
 /** One id per array: a task named twice would be signalled twice. */
-function mergeTasks(ids: readonly ParsedJobId[]): ParsedJobId[] {
+function mergeTasks(ids: ParsedJobId[]): ParsedJobId[] {
+  if (!ids.some(hasTasks)) return ids;
   const whole = new Set(ids.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const tasks = new Map<number, ParsedJobId[]>();
   for (const id of ids) {

@@ -127,11 +127,13 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
   // That nothing fits any more may be the work of the request before, whose answer did not come.
   if (jobs.length === 0 && plain === null && reply.doubt !== null) throw reply.doubt;
+  const rest = [...foreign, ...odd];
+  if (rest.length === 0) return { jobs, rpc: 'REQUEST_KILL_JOBS', reply };
   const named = new Set(plain?.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const answered = new Map(
     jobs.flatMap((job) => (named.has(job.jobId ?? -1) ? [[job.jobId as number, job]] : [])),
   );
-  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, answered, context);
+  const singles = await killOneByOne(link, rest, signalling, answered, context);
   return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
 }
 

@@ -80,12 +80,12 @@ async function stepsOfJob(
   context: CallContext,
 ): Promise<Delivery> {
   const jobId = typeof job === 'number' ? job : job.jobId;
-  const steps = await usersSteps(link, job, context);
+  const steps = (await usersSteps(link, job, context)).map(placed);
   return {
     target: String(jobId),
     stepId: { jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
     flags: KILL_FLAGS.KILL_STEPS_ONLY.bit,
-    nodes: [...new Set(steps.flatMap(nodesOf))],
+    nodes: [...new Set(steps.flatMap(({ nodes }) => nodes))],
     startedIn: startedIn(steps),
   };
 }
@@ -174,12 +174,13 @@ function batchDelivery(
 function toDelivery(record: JobStepRecord): Delivery {
   // stepHetComp as in the record: slurmd finds a step by all three numbers. The sluid is not sent.
   const { jobId, stepId, stepHetComp } = record.stepId;
+  const step = placed(record);
   return {
     target: stepName(record.stepId),
     stepId: { jobId, stepId, stepHetComp },
     flags: 0,
-    nodes: nodesOf(record),
-    startedIn: startedIn([record]),
+    nodes: step.nodes,
+    startedIn: startedIn([step]),
   };
 }
 
@@ -188,12 +189,12 @@ function toDelivery(record: JobStepRecord): Delivery {
  * 26.05), and a slurmd that was upgraded since takes it still, or the controller would not know it. Batch, extern and interactive steps have that of
  * whoever submitted the job, which says nothing about slurmds.
  */
-function startedIn(steps: readonly JobStepRecord[]): Map<string, Release> {
+function startedIn(steps: readonly PlacedStep[]): Map<string, Release> {
   const oldest = new Map<string, Release>();
-  for (const step of steps) {
+  for (const { step, nodes } of steps) {
     const release = releaseAtMost(step.startProtocolVer);
     if (release === null || step.stepId.stepId > SLURM_MAX_NORMAL_STEP_ID) continue;
-    for (const node of nodesOf(step)) {
+    for (const node of nodes) {
       const known = oldest.get(node);
       if (known === undefined || isAtLeast(known, release)) oldest.set(node, release);
     }
@@ -219,6 +220,16 @@ const STEP_NAMES: ReadonlyMap<number, string> = new Map([
   [SPECIAL_STEP_IDS.SLURM_EXTERN_CONT, 'extern'],
   [SPECIAL_STEP_IDS.SLURM_INTERACTIVE_STEP, 'interactive'],
 ]);
+
+/** A step and its nodes, each once: there may be thousands, so their list is read once. */
+interface PlacedStep {
+  readonly step: JobStepRecord;
+  readonly nodes: readonly string[];
+}
+
+function placed(step: JobStepRecord): PlacedStep {
+  return { step, nodes: nodesOf(step) };
+}
 
 /** Nodes of a step, each once. */
 export function nodesOf({ nodes }: JobStepRecord): string[] {
