@@ -84,6 +84,7 @@ function troubleWithName(name: unknown): string | null {
     if (trouble !== null) return `has ${trouble}`;
   }
   // It would be another name's bytes, and that name could be in the list as well.
-  if (!isWireText(name)) return 'has a lone surrogate that stands for no byte, or bytes that make a character';
+  if (!isWireText(name))
+    return 'has a lone surrogate that stands for no byte, or bytes that make a character';
   return isTooLarge(splitName(name).digits) ? 'ends with a number larger than 64 bits hold' : null;
 }
