@@ -5,7 +5,7 @@ import { untilAborted } from '../protocol/on-abort.js';
 import { SlurmAuthError } from '../protocol/slurm-error.js';
 import type { CallSlots } from './call-slots.js';
 import { EMUNGE, EMUNGE_SUCCESS, emungeEntry } from './emunge.js';
-import type { MungeFailure } from './munge-failure.js';
+import { mungeError } from './munge-failure.js';
 import { checkUid, type MungeSocketOptions } from './munge-options.js';
 import type { MungeCallPort, MungeResult, MungeSettings } from './munge-way.js';
 import { pause } from './pause.js';
@@ -95,18 +95,13 @@ async function persist<Value>(
 
     const now = performance.now();
     const elapsedMs = now - (firstBegan ?? now);
-    const error = await untilAborted(signal, explained({ ...result, tries, elapsedMs }));
+    const error = await untilAborted(signal, mungeError({ ...result, tries, elapsedMs }));
     // A try that cannot end before the deadline would only replace a telling error by a timeout.
     const nextMs = PAUSE_MS + (now - began);
     const hopeless = tries === MAX_TRIES || elapsedMs > RETRY_WINDOW_MS || context.remainingMs() <= nextMs;
     if (!mayPass(error) || hopeless) throw error;
     await pause(signal, PAUSE_MS);
   }
-}
-
-/** What explains a failure is loaded by `connect()`, or by the first one. */
-async function explained(failure: MungeFailure): Promise<SlurmAuthError> {
-  return (await import('./munge-failure.js')).mungeError(failure);
 }
 
 /** A munged that is full or restarts comes back by itself; for `hung` the way itself has tried five times over already. */
