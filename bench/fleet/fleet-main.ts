@@ -22,11 +22,12 @@ import { NodeDaemon } from '../../src/testing/slurmd/node-daemon.js';
 import type { RequestSeen, WireHost } from '../../src/testing/wire-server.js';
 import type { FleetCounts, FleetOrder, FleetShare } from './fleet.js';
 
+// Whoever started it has gone.
+process.on('disconnect', () => process.exit());
 process.once('message', (share: FleetShare) => {
   begin(share).catch((error: unknown) => {
     console.error(error);
-    process.exitCode = 1;
-    process.disconnect();
+    process.exit(1);
   });
 });
 
@@ -56,8 +57,7 @@ async function begin(share: FleetShare): Promise<void> {
   process.on('message', (order: FleetOrder) => {
     obey(order).catch((error: unknown) => {
       console.error(error);
-      process.exitCode = 1;
-      process.disconnect();
+      process.exit(1);
     });
   });
   process.send?.(Object.fromEntries(own.map(({ node, server }) => [node.name, server.endpoint.port])));

@@ -34,6 +34,8 @@ export async function carryOut(plan: Plan, stage: Stage, options: CarryOutOption
   try {
     await run.start();
     const client = await run.client();
+    if (plan.isWarm) await client.probe(ids[0] ?? 1, { timeoutMs: PATIENCE_MS });
+    run.arm();
     calls = await run.callAll(options.spoil?.(client) ?? client, ids);
     void client.close();
     leftOpen = await run.leftOpen();
@@ -71,6 +73,7 @@ class Run {
   /** Troubles follow one another. */
   #turn: Promise<unknown> = Promise.resolve();
   #ended = false;
+  #isArmed = false;
 
   constructor(plan: Plan, stage: Stage) {
     this.#plan = plan;
@@ -99,6 +102,12 @@ class Run {
     await Promise.all([...this.#proxies.values()].map((proxy) => proxy.start()));
   }
 
+  /** Trouble may come from now on. */
+  arm(): void {
+    this.#isArmed = true;
+    for (const proxy of this.#proxies.values()) proxy.arm();
+  }
+
   async client(): Promise<SlurmClient> {
     const { user, protocol, faults } = this.#plan;
     const stage = this.#stage;
@@ -114,8 +123,9 @@ class Run {
     let lookups = 0;
     const nameless = faults.filter(({ kind }) => kind === 'no-name');
     const lookup = (host: string) => {
-      const nth = lookups++;
-      const isLost = nameless.some((fault) => host.startsWith(`${fault.daemon}.`) && nth >= fault.nth);
+      const nth = this.#isArmed ? lookups++ : 0;
+      const isLost =
+        this.#isArmed && nameless.some((fault) => host.startsWith(`${fault.daemon}.`) && nth >= fault.nth);
       if (isLost) return Promise.reject(Object.assign(new Error(`no ${host}`), { code: 'ENOTFOUND' }));
       const isRefused = this.#proxies.get(host.split('.')[0] ?? '')?.isRefusing === true;
       return Promise.resolve([{ address: isRefused ? NOBODY : '127.0.0.1', family: 4 }]);
@@ -124,7 +134,8 @@ class Run {
       conf: stage.slurmConf,
       controllers,
       nodeAddress: async (node) => {
-        if (nameless.some(({ daemon }) => daemon === node)) throw new Error(`no address of ${node}`);
+        if (this.#isArmed && nameless.some(({ daemon }) => daemon === node))
+          throw new Error(`no address of ${node}`);
         return { host: `${node}.${DOMAIN}`, port: await portOf(node) };
       },
       auth: stage.authOf(user) ?? mungeSocket({ socket: mungePath(stage.directory) }),
@@ -165,6 +176,7 @@ class Run {
   }
 
   #reached(moment: Moment, daemon: string, nth: number): Promise<void> | void {
+    if (!this.#isArmed) return;
     const due = this.#pending.filter(
       ({ on }) => on !== undefined && on.daemon === daemon && on.nth === nth && on.moment === moment,
     );

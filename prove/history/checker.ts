@@ -101,7 +101,7 @@ function truth(
       if (lacking !== null && !isExcused)
         find('accepted-but-not-acted', `${call.verb} was accepted, but ${effect.unit}: ${lacking}`);
     }
-    const repeated = twice(effect, unit.now);
+    const repeated = twice(effect, unit.was, unit.now);
     if (repeated !== null && !said.claims.some(({ perhapsTwice }) => perhapsTwice))
       find('twice', `${call.verb}: ${effect.unit}: ${repeated}`);
     if (said.dead && !isEnded(unit.now) && !effect.unit.includes('.') && effect.kind === 'end')
@@ -218,8 +218,9 @@ function isEnded({ state }: UnitState): boolean {
 }
 
 /** SIGKILL may be repeated, and all else not. */
-function twice(effect: Effect, now: UnitState): string | null {
-  if (effect.kind === 'requeued') return now.restarts > 1 ? `${now.restarts} restarts` : null;
+function twice(effect: Effect, was: UnitState, now: UnitState): string | null {
+  const restarts = now.restarts - was.restarts;
+  if (effect.kind === 'requeued') return restarts > 1 ? `${restarts} restarts` : null;
   if (effect.kind === 'notified') return (now.notes ?? 0) > 1 ? `${now.notes} notes` : null;
   if (effect.kind !== 'signal' || effect.signal === 'SIGKILL') return null;
   const own = now.signals.filter((one) => one.endsWith(` ${effect.signal}`));

@@ -34,7 +34,8 @@ export class EmbeddedStage implements Stage {
       release,
       backups,
       nodes: NODES,
-      parameters: { KillWait: '0', MessageTimeout: '1', SlurmctldTimeout: '1' },
+      // A group is a number below -1: job 1 has no such name.
+      parameters: { FirstJobId: '11', KillWait: '0', MessageTimeout: '1', SlurmctldTimeout: '1' },
     });
     return new EmbeddedStage(cluster);
   }

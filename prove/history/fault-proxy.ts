@@ -64,6 +64,7 @@ export class FaultProxy {
   #port = 0;
   #closed = false;
   #isRefusing = false;
+  #isArmed = false;
 
   constructor(options: FaultProxyOptions) {
     this.#options = options;
@@ -88,8 +89,16 @@ export class FaultProxy {
     return this.#isRefusing;
   }
 
+  /** Listens. Until {@link arm} everything passes. */
   async start(): Promise<void> {
     await this.#listen();
+  }
+
+  /** From now on orders are carried out, and connections counted. */
+  arm(): void {
+    this.#isArmed = true;
+    this.passages.length = 0;
+    this.#seen.clear();
     if (this.#options.faults.some((fault) => this.#isRefusalOf(fault, 0))) this.refuse();
   }
 
@@ -159,7 +168,9 @@ export class FaultProxy {
     this.#clients.add(client);
     const gone = () => this.#clients.delete(client);
     client.once('end', gone).once('close', gone);
-    const refusal = this.#faults.find((fault) => this.#isRefusalOf(fault, nth + 1));
+    const refusal = !this.#isArmed
+      ? undefined
+      : this.#faults.find((fault) => this.#isRefusalOf(fault, nth + 1));
     if (refusal !== undefined) {
       this.refuse();
       if (refusal.ms > 0) this.#after(refusal.ms, () => void this.listenAgain());
@@ -331,6 +342,7 @@ export class FaultProxy {
   }
 
   #take(fits: (fault: PlannedFault) => boolean): PlannedFault | null {
+    if (!this.#isArmed) return null;
     const at = this.#faults.findIndex((fault) => fault.kind !== 'refuse' && fits(fault));
     return at < 0 ? null : (this.#faults.splice(at, 1)[0] as PlannedFault);
   }

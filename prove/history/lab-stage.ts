@@ -71,7 +71,7 @@ export class LabHall {
   readonly #coming = new Set<Promise<void>>();
   readonly #users = new Set<Promise<unknown>>();
   #alone: Promise<unknown> = Promise.resolve();
-  #finished: number | null = null;
+  readonly #finished: number[] = [];
   #closed = false;
 
   private constructor(cluster: RealCluster, directory: string) {
@@ -126,14 +126,18 @@ export class LabHall {
     this.#store.push(job);
   }
 
-  /** One that has ended long since serves all. */
+  /** One that was ended by an earlier run, or is ended now. */
   async finished(): Promise<number> {
-    if (this.#finished !== null) return this.#finished;
+    const kept = this.#finished.shift();
+    if (kept !== undefined) return kept;
     const { jobId } = await this.running();
     await this.exec('scancel', '--signal=KILL', `${jobId}`);
     await this.cluster.waitForJob(jobId, ['CANCELLED']);
-    this.#finished = jobId;
     return jobId;
+  }
+
+  giveBackFinished(jobId: number): void {
+    if (this.#finished.length < READY) this.#finished.push(jobId);
   }
 
   async exec(...argv: string[]): Promise<string> {
@@ -331,6 +335,7 @@ export class LabStage implements Stage {
       const state = states.find((one) => one.unit === unit);
       const isWhole = state?.state === 'RUNNING' && !state.signals.some((one) => one.endsWith('SIGKILL'));
       if (ready !== null && isWhole) this.#hall.giveBack(ready);
+      else if (state?.state === 'CANCELLED') this.#hall.giveBackFinished(jobId);
       else if (state?.state !== null && !['CANCELLED', 'FAILED'].includes(state?.state ?? ''))
         done.push(`${jobId}`);
     }

@@ -58,16 +58,18 @@ export function makePlan(seed: number, { on, release: given }: PlanOptions): Pla
     ? { ...BYSTANDER, ...REAL_JOB }
     : { ...BYSTANDER, user: isBroad && user === 'bob' ? ('alice' as const) : BYSTANDER.user };
   const daemons = ['slurmctld', ...(backups === 1 ? ['slurmctld2'] : []), 'n1', 'n2', 'n3', 'munged'];
-  const asks = {
+  const asks: Asks = {
     controller: [...new Set(calls.flatMap(({ verb }) => ASKS[verb]))],
     isFanOut: calls.some(({ verb }) => FAN_OUT.has(verb)),
   };
+  const faults = faultsOf(dice, daemons, asks);
   return {
     ...{ seed, on, release, backups, user },
     protocol: dice.chance(0.8) ? 'auto' : 'own',
     jobs: [...scenario.jobs, bystander],
     calls,
-    faults: faultsOf(dice, daemons, asks),
+    faults,
+    isWarm: dice.chance(0.6) && faults.every(({ kind }) => kind !== 'full'),
     troubles: troublesOf(dice, daemons, on),
   };
 }

@@ -105,6 +105,8 @@ export interface Plan {
   readonly user: PlannedJob['user'];
   /** Of the client: whether it finds the version, or is told it. */
   readonly protocol: 'auto' | 'own';
+  /** The client has had its first contact before any trouble. */
+  readonly isWarm: boolean;
   readonly jobs: readonly PlannedJob[];
   /** Begun together, in this order. */
   readonly calls: readonly PlannedCall[];

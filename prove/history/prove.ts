@@ -104,7 +104,7 @@ async function explain(
 ): Promise<void> {
   const stages = stagesOf();
   try {
-    for (const { plan, findings } of failures) {
+    for (const { plan, findings, history: first } of failures) {
       const rules = new Set(findings.map(({ rule }) => rule));
       const fails = async (candidate: Plan) => {
         const history = await stages.carryOut(candidate);
@@ -113,6 +113,7 @@ async function explain(
       };
       const smallest = await shrink(plan, fails);
       log(`--- seed ${plan.seed}: ${smallest === null ? 'did not fail again' : 'smallest plan that fails'}`);
+      if (smallest === null) for (const line of shownHistory(first)) log(line);
       if (smallest === null) continue;
       for (const { rule, text } of smallest.findings) log(`${rule}: ${text}`);
       for (const line of shownHistory(smallest.history)) log(line);

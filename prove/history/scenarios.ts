@@ -21,6 +21,9 @@ export interface Occasion {
   readonly isReal: boolean;
 }
 
+/** Not everybody is known to this host by name. */
+const UIDS = { root: 0, alice: 2001, bob: 2002 } as const;
+
 /** Signals that jobs live through, and that nothing but a call sends. */
 const HARMLESS = ['SIGUSR1', 'SIGUSR2'] as const;
 
@@ -114,7 +117,7 @@ const killMany: Maker = (occasion) => {
     signal === 'SIGKILL' ? end(`$${index}`) : signalled(`$${index}`, signal, stepsOf(job)),
   );
   const byFilter = user !== 'root' && dice.chance(0.4);
-  const which = byFilter ? { user } : jobs.map((_, index) => `$${index}`);
+  const which = byFilter ? { user: UIDS[user] } : jobs.map((_, index) => `$${index}`);
   // A filter means all of the user's, and finds no job of others.
   const own = effects.filter((_, index) => !byFilter || jobs[index]?.user === user);
   const options = { ...idempotent(dice), ...(dice.chance(0.3) ? { concurrency: dice.int(1, 4) } : {}) };

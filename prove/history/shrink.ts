@@ -38,5 +38,6 @@ function* smallerThan(plan: Plan): Generator<Plan> {
     if (undoAfterMs !== undefined) yield { ...plan, troubles: troubles.with(index, trouble) };
   for (const [index, { abortAfterMs, ...call }] of calls.entries())
     if (abortAfterMs !== undefined) yield { ...plan, calls: calls.with(index, call) };
+  if (plan.isWarm) yield { ...plan, isWarm: false };
   if (plan.protocol === 'own') yield { ...plan, protocol: 'auto' };
 }

@@ -1,15 +1,24 @@
 /**
  * One message as it stands on a TCP stream: u32 length of what follows, header, authentication section, body.
  */
-import { type AuthSection, readAuthSection, writeAuthSection } from './auth-section.js';
+import {
+  type AuthSection,
+  credentialIn,
+  readAuthSection,
+  readCommonSection,
+  writeAuthSection,
+} from './auth-section.js';
 import { ByteReader, type Trace } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { CodecFault, within, withProtocolErrors } from './codec-fault.js';
 import { codecOf } from './compile.js';
+import { FastCodec, scratch } from './fast-codec.js';
 import { HEADER_FLAGS, type Header, type HeaderInput, header } from './header.js';
 import { messageTypeName, messageTypeNumber } from './message-type.js';
 import { headerVersionOf, type Release, releaseOfHeaderVersion } from './release.js';
 import { showValue } from './slurm-error.js';
+import { Source, writeAscii } from './straight-line.js';
+import type { WireType } from './wire-type.js';
 
 /** `MAX_MSG_SIZE` of all releases: a daemon drops a connection that announces more. */
 export const MAX_FRAME_LENGTH = 0x40000000;
@@ -48,6 +57,19 @@ export interface FrameInput {
  * @throws SlurmProtocolError naming the field when a value does not fit or the release cannot carry it.
  */
 export function encodeFrame(input: FrameInput): Uint8Array {
+  return packFrame(input, allocate);
+}
+
+function allocate(size: number): Uint8Array {
+  return new Uint8Array(size);
+}
+
+/**
+ * {@link encodeFrame} into memory of the caller's.
+ *
+ * @param allocate gives as many bytes as it is asked for, whatever is in them; not always asked.
+ */
+export function packFrame(input: FrameInput, allocate: (size: number) => Uint8Array): Uint8Array {
   const { release, messageName, auth, body } = input;
   return withProtocolErrors(messageName, release, () => {
     const msgType = messageTypeNumber(messageName, release);
@@ -75,6 +97,8 @@ export function encodeFrame(input: FrameInput): Uint8Array {
       returnList: input.returnList,
       origAddr: input.origAddr,
     };
+    const fast = packCommonFrame(head, auth, body, release, allocate);
+    if (fast !== null) return fast;
     const writer = new ByteWriter(LENGTH_WORD + 64 + body.length + 512);
     writer.u32(0);
     codecOf(header, release).encode(writer, head, {});
@@ -94,6 +118,52 @@ export function encodeFrame(input: FrameInput): Uint8Array {
   });
 }
 
+/** A frame with a credential of MUNGE or auth/slurm, as nearly all are; `null` where it is another one, or anything is wrong with it. */
+function packCommonFrame(
+  head: HeaderInput,
+  auth: AuthSection | null,
+  body: Uint8Array,
+  release: Release,
+  allocate: (size: number) => Uint8Array,
+): Uint8Array | null {
+  const credential = auth === null ? null : credentialIn(auth);
+  if (credential === null || !(body instanceof Uint8Array) || body.length > LARGE) return null;
+  const headLength = fastHeader(release).encode(head);
+  if (headLength === undefined) return null;
+  const textAt = LENGTH_WORD + headLength + 8;
+  const bodyAt = textAt + credential.text.length + 1;
+  const frame = allocate(bodyAt + body.length);
+  for (let i = 0; i < headLength; i++) frame[LENGTH_WORD + i] = scratch.bytes[i] as number;
+  if (!writeAscii(credential.text, frame.subarray(textAt, bodyAt - 1))) return null;
+  putWord(frame, 0, frame.length - LENGTH_WORD);
+  putWord(frame, textAt - 8, credential.plugin);
+  putWord(frame, textAt - 4, credential.text.length + 1);
+  frame[bodyAt - 1] = 0;
+  frame.set(body, bodyAt);
+  return frame;
+}
+
+/** Above it a frame takes its time anyway. */
+const LARGE = 0x100000;
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+const fastHeaders = new Map<Release, FastCodec>();
+
+function fastHeader(release: Release): FastCodec {
+  let fast = fastHeaders.get(release);
+  if (fast === undefined) {
+    fast = new FastCodec(header as WireType<unknown, unknown>, release);
+    fastHeaders.set(release, fast);
+  }
+  return fast;
+}
+
 /**
  * Unpacks one whole frame, length word included, by the version in its own header.
  *
@@ -103,6 +173,8 @@ export function encodeFrame(input: FrameInput): Uint8Array {
  * version that this library does not speak.
  */
 export function decodeFrame(bytes: Uint8Array, trace?: Trace): Frame {
+  const fast = trace === undefined ? unpackCommonFrame(bytes) : null;
+  if (fast !== null) return fast;
   return withProtocolErrors(undefined, undefined, () => {
     const reader = new ByteReader(bytes, trace);
     const length = traced(reader, 'length', () => reader.u32());
@@ -124,6 +196,26 @@ export function decodeFrame(bytes: Uint8Array, trace?: Trace): Frame {
     const body = reader.raw(head.bodyLength);
     return { release, header: head, messageName: messageTypeName(head.msgType, release), auth, body };
   });
+}
+
+/** A frame with a credential of MUNGE or auth/slurm, or with none; `null` where it is another one, or anything is wrong with it. */
+function unpackCommonFrame(bytes: Uint8Array): Frame | null {
+  if (bytes.length < LENGTH_WORD + 2) return null;
+  const release = releaseOfHeaderVersion(
+    ((bytes[LENGTH_WORD] as number) << 8) | (bytes[LENGTH_WORD + 1] as number),
+  );
+  if (release === null) return null;
+  const fast = fastHeader(release);
+  if (!fast.isFor(64)) return null;
+  const source = new Source(bytes, LENGTH_WORD);
+  if (source.view.getUint32(0) !== bytes.length - LENGTH_WORD) return null;
+  const head = fast.decodeFrom(source) as Header | undefined;
+  if (head === undefined) return null;
+  const bare = (head.flags & HEADER_FLAGS.SLURM_NO_AUTH_CRED) !== 0;
+  const auth = bare ? null : readCommonSection(source);
+  if (auth === undefined || head.bodyLength !== bytes.length - source.at) return null;
+  const body = bytes.subarray(source.at);
+  return { release, header: head, messageName: messageTypeName(head.msgType, release), auth, body };
 }
 
 function peekRelease(bytes: Uint8Array): Release {

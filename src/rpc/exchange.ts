@@ -4,7 +4,7 @@
  */
 import type { AuthSection } from '../protocol/auth-section.js';
 import type { Authenticator, CallContext } from '../protocol/authenticator.js';
-import { encodeFrame } from '../protocol/frame.js';
+import { packFrame } from '../protocol/frame.js';
 import { FrameAssembler } from '../protocol/frame-assembler.js';
 import type { HeaderInput } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
@@ -94,7 +94,7 @@ async function sendAndReceive(
     context.signal.throwIfAborted();
     // The credential first: no thread of slurmctld is held by an open connection while munged is slow.
     const auth = await createCredential(setup.auth, request, context);
-    const frame = encodeFrame({ ...request, messageName: request.name, auth });
+    const frame = packFrame({ ...request, messageName: request.name, auth }, pooled);
 
     progress.phase = 'connect';
     trace?.enter('connect');
@@ -119,6 +119,12 @@ async function sendAndReceive(
   } finally {
     closeQuietly(connection);
   }
+}
+
+/** Memory of Node's pool, which cannot be transferred away from under its other users: memory of its own takes a microsecond. */
+function pooled(size: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafe(size);
+  return new Uint8Array(buffer, byteOffset, size);
 }
 
 /** Whatever closing says, it is not what became of the request. */

@@ -64,7 +64,7 @@ export async function jobDeliveries(
       : [await stepsOfJob(link, record, own)];
   });
   // A step without nodes has nobody who could take the signal.
-  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  const deliveries = eachOnce(found.flat()).filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
     throw nothingToSignal(`job ${parsed.text} has no steps`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text: parsed.text, deliveries };
@@ -114,10 +114,24 @@ export async function stepDeliveries(
       .filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp)
       .map(toDelivery);
   });
-  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  const deliveries = eachOnce(found.flat()).filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
     throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text, deliveries };
+}
+
+/** What is told twice, by a table or by controller and step manager, is sent once. */
+function eachOnce(deliveries: readonly Delivery[]): Delivery[] {
+  const all = new Map<string, Delivery>();
+  for (const delivery of deliveries) {
+    const { jobId, stepId, stepHetComp } = delivery.stepId;
+    const key = [jobId, stepId, stepHetComp, delivery.flags].join();
+    const before = all.get(key);
+    const nodes = [...new Set([...(before?.nodes ?? []), ...delivery.nodes])];
+    const startedIn = new Map([...(before?.startedIn ?? []), ...delivery.startedIn]);
+    all.set(key, before === undefined ? delivery : { ...before, nodes, startedIn });
+  }
+  return [...all.values()];
 }
 
 /**

@@ -134,6 +134,27 @@ describe.each(RELEASE_NAMES)('the bytes in %s', (release) => {
 });
 
 describe('who gets it', () => {
+  test('each node once, however often the controller tells of it', async () => {
+    for (const [verb, target] of [
+      ['signalJob', 7],
+      ['signalJobStep', '7.0'],
+      ['signalJobStep', '7.batch'],
+    ] as const) {
+      await using controller = await FakeController.start('22.05');
+      const slurmds = new FakeSlurmds();
+      const job = { jobId: 7, batchFlag: 1, batchHost: 'n1', nodes: 'n[1-2]' };
+      controller.jobs = [job, job];
+      controller.steps = [
+        { jobId: 7, stepId: 0, nodes: 'n[1-2],n1' },
+        { jobId: 7, stepId: 0, nodes: 'n[1-3]' },
+      ];
+      await clientIn(controller, slurmds)[verb](target as never, 'SIGUSR1');
+      for (const node of ['n1', 'n2', 'n3'])
+        expect(slurmds.timesOf(node), `${verb} ${target} ${node}`).toBeLessThanOrEqual(1);
+      expect(slurmds.timesOf('n1')).toBe(1);
+    }
+  });
+
   const steps: FakeStep[] = [
     { jobId: 7, stepId: 0, nodes: 'n[1-2]' },
     { jobId: 7, stepId: 1, nodes: 'n[2-3]' },

@@ -581,7 +581,7 @@ export class Life {
     this.#queue.clear();
     this.#untold.clear();
     this.world.jobs.clear();
-    this.world.nextJobId = 1;
+    this.world.nextJobId = this.world.firstJobId;
     this.world.changed();
   }
 }

@@ -78,7 +78,7 @@ export class World {
   constructor(settings: ClusterSettings) {
     this.settings = settings;
     this.release = settings.release;
-    this.nextJobId = Number(settings.parameters.FirstJobId ?? 1);
+    this.nextJobId = this.firstJobId;
     this.users = new Users(settings.users, settings.slurmUser);
     this.nodes = new Map(settings.nodes.map((node) => [node.name, { ...node, port: 0, isDrained: false }]));
     this.nodeIndex = new Map(settings.nodes.map(({ name }, index) => [name, index]));
@@ -87,6 +87,11 @@ export class World {
   /** ClusterName. */
   get clusterName(): string {
     return this.settings.parameters.ClusterName ?? 'embedded';
+  }
+
+  /** FirstJobId. */
+  get firstJobId(): number {
+    return Number(this.settings.parameters.FirstJobId ?? 1);
   }
 
   /** KillWait: from SIGTERM to SIGKILL. */

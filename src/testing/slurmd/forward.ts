@@ -13,9 +13,10 @@ import { isMessageName } from '../../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { Endpoint } from '../../protocol/transport.js';
 import { Deadline } from '../../rpc/deadline.js';
-import { MAX_TREE_WIDTH, planTree, treeDepth } from '../../rpc/forward-tree.js';
+import { MAX_TREE_WIDTH, treeDepth } from '../../rpc/forward-tree.js';
 import type { Limiter } from '../../rpc/limiter.js';
 import { tcpTransport } from '../../rpc/tcp-transport.js';
+import { splitNodes } from './split.js';
 
 /** What a forwarder says of a node it has no answer from. */
 const CONNECTION_ERROR = 1001;
@@ -62,9 +63,8 @@ export async function forward(frame: Frame, by: Forwarder): Promise<ReturnItem[]
   if (nodes.length === 0) return [];
   const items: ReturnItem[] = [];
   const width = Math.min(block.treeWidth === 0 ? by.treeWidth : block.treeWidth, MAX_TREE_WIDTH);
-  const { branches } = planTree(nodes, width);
   await Promise.all(
-    branches.map(async ({ root, below }) => {
+    splitNodes(nodes, width, by.own).map(async ({ root, below }) => {
       items.push(...(await branch(frame, root, below, width, by)));
     }),
   );

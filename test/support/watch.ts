@@ -1,0 +1,55 @@
+/**
+ * Looks on in every test: what its clients send over sockets is judged (`outgoing-judge.ts`), the errors it makes are searched for secrets, and no
+ * embedded daemon may say that a real one would have been harmed. A test that breaks a rule on purpose says so: {@link expectHarm}.
+ */
+import { afterEach } from 'vitest';
+import { SlurmError } from '../../src/protocol/slurm-error.js';
+import { SocketConnection } from '../../src/rpc/socket-connection.js';
+import { secretsShownBy } from './leaks.js';
+import { OutgoingJudge } from './outgoing-judge.js';
+
+const judge = new OutgoingJudge();
+const connections = new WeakMap<object, ReturnType<OutgoingJudge['connection']>>();
+const { write } = SocketConnection.prototype;
+SocketConnection.prototype.write = function (this: SocketConnection, bytes) {
+  let seen = connections.get(this);
+  if (seen === undefined) {
+    seen = judge.connection();
+    connections.set(this, seen);
+  }
+  seen.wrote(Uint8Array.from(bytes));
+  return write.call(this, bytes);
+};
+
+/** Errors of the test that runs; of thousands the first ones. */
+const MOST_ERRORS = 200;
+const made: Error[] = [];
+/** Every error of the library comes by here, whoever catches it: `super()` looks up the prototype of the class when it is called. */
+class Noted extends Error {
+  constructor(...given: ConstructorParameters<typeof Error>) {
+    super(...given);
+    if (made.length < MOST_ERRORS) made.push(this);
+  }
+}
+Object.setPrototypeOf(SlurmError, Noted);
+
+const harmed: string[] = [];
+process.on('warning', ({ name, message }) => {
+  if (name === 'SlurmwireTesting' && message.includes('would have harmed')) harmed.push(message);
+});
+
+/** Takes back what was found in this test so far: it is what the test is about. */
+export function expectHarm(): { readonly broken: string[]; readonly harmed: string[] } {
+  judge.frames.length = 0;
+  return { broken: judge.broken.splice(0), harmed: harmed.splice(0) };
+}
+
+afterEach(() => {
+  const shown = made.splice(0).flatMap(secretsShownBy);
+  const { broken } = expectHarm();
+  const found = [
+    ...broken.map((what) => `bytes that were sent break a rule: ${what}`),
+    ...shown.map((what) => `an error shows a secret: ${what}`),
+  ];
+  if (found.length > 0) throw new Error([...new Set(found)].join('\n'));
+});
