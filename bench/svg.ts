@@ -3,7 +3,7 @@ import type { Chart, Series } from './growth/curve.js';
 import type { Point } from './growth/fit.js';
 import { exponent } from './growth/fit.js';
 
-const WIDTH = 760;
+const WIDTH = 800;
 const HEIGHT = 460;
 const PLOT = { left: 76, right: 560, top: 62, bottom: 396 };
 /** Dark enough on white and light enough on black; no two of them are told apart by red and green alone. */
@@ -37,14 +37,18 @@ export function svgOf(chart: Chart): string {
 }
 
 interface Scale {
-  /** Powers of ten, the ends among them. */
+  /** What lines are drawn for, the ends among them. */
   readonly ticks: readonly number[];
   at(value: number): number;
 }
 
 function scale([low, high]: readonly [number, number], from: number, to: number): Scale {
   const at = (value: number) => from + ((Math.log10(value) - low) / (high - low)) * (to - from);
-  return { ticks: Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)), at };
+  const powers = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
+  // A scale of one or two powers of ten has lines between them.
+  const between = high - low > 2 ? [1] : [1, 2, 5];
+  const ticks = powers.flatMap((power) => between.map((by) => by * power));
+  return { ticks: ticks.filter((tick) => tick <= 10 ** high), at };
 }
 
 /** The powers of ten around what is shown. */
@@ -125,7 +129,7 @@ function legend({ series, isLinearShown = true, unit }: Chart): string[] {
     const at = PLOT.top + 14 + place * 52;
     const [n, cost] = points.at(-1) ?? [0, 0];
     const last = `${quantity(cost, unit)} at ${n.toLocaleString('en-US')}`;
-    const grows = isLinearShown ? `, ∝ n^${exponent(points).toFixed(2)}` : '';
+    const grows = isLinearShown ? `, slope ${exponent(points).toFixed(2)}` : '';
     return [
       mark(i, left + 6, at - 4),
       `<text class="name" x="${left + 18}" y="${at}">${text(name)}</text>`,
@@ -176,7 +180,7 @@ function quantity(value: number, unit: Chart['unit']): string {
     if (value >= 1e6) return `${digits(value / 1e6)} MB`;
     return value >= 1000 ? `${digits(value / 1000)} kB` : `${digits(value)} B`;
   }
-  if (value >= 60_000) return `${digits(value / 60_000)} min`;
+  if (value >= 600_000) return `${digits(value / 60_000)} min`;
   return value >= 1000 ? `${digits(value / 1000)} s` : `${digits(value)} ms`;
 }
 

@@ -9,8 +9,6 @@ import { median } from '../paired.js';
 export const callMemory: Measure = { name: 'call-memory', title: 'memory of a call in flight', run };
 
 const KIB = 1024;
-/** Thousands of calls at once may make one wait longer for its connection than slurm.conf's defaults have it. */
-const PATIENT = { TCPTimeout: '60', MessageTimeout: '100' };
 
 async function run({ rounds, isQuick, log }: BenchContext): Promise<Measured> {
   const counts = isQuick ? [100] : [1000, 5000];
@@ -60,7 +58,7 @@ async function held(what: Held): Promise<PerCall> {
   await using cluster = new Child<ClusterActions>('cluster-program.js');
   await using client = new Child<MemoryActions>('memory-program.js');
   const { calls, isOneClient } = what;
-  const place = await cluster.ask('start', { release: '26.05', parameters: PATIENT });
+  const place = await cluster.ask('start', { release: '26.05' });
   await client.ask('prepare', { ...what, place });
   await cluster.ask('fallSilent', null);
   await client.ask('start', { calls });
@@ -72,7 +70,7 @@ async function held(what: Held): Promise<PerCall> {
 async function bareSockets(count: number): Promise<PerCall> {
   await using cluster = new Child<ClusterActions>('cluster-program.js');
   await using client = new Child<MemoryActions>('memory-program.js');
-  const { controller } = await cluster.ask('start', { release: '26.05', parameters: PATIENT });
+  const { controller } = await cluster.ask('start', { release: '26.05' });
   await client.ask('openSockets', { count, ...controller });
   return await client.ask('perCall', { calls: count });
 }

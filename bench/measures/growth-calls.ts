@@ -63,13 +63,9 @@ async function run({ rounds, isQuick, log }: BenchContext): Promise<Measured> {
   };
   const memory: Chart = {
     file: 'calls-memory',
-    title: 'Memory of the client by number of calls at once',
+    title: 'Memory of the client, garbage included, by number of calls at once',
     ...{ x, y: 'most memory in use', unit: 'bytes' },
-    series: [
-      series('heap and buffers, what is to be collected among it', (all) =>
-        median(all.map((one) => one.memory)),
-      ),
-    ],
+    series: [series('heap and buffers', (all) => median(all.map((one) => one.memory)))],
   };
   const rates = rate.series[0]?.points ?? [];
   return {

@@ -2,9 +2,8 @@
 
 import { untilAborted } from '../protocol/on-abort.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
-import { munge } from './munge.js';
+import { loadMunge, munge } from './munge.js';
 import type { MungeAuthenticator } from './munge-authenticator.js';
-import { loadMunge } from './munge-library.js';
 import { checkMungeOptions, type MungeOptions } from './munge-options.js';
 import { mungeSocket } from './munge-socket.js';
 

@@ -10,7 +10,6 @@ import type { Release } from './release.js';
 import { rowIn, rowsBy } from './versioned-table.js';
 
 const byNumber = rowsBy(ERROR_ROWS, 0);
-const byName = rowsBy(ERROR_ROWS, 1);
 
 /** Name of the class of an error that a server's number becomes. */
 export type AnsweredErrorClass =
@@ -64,11 +63,6 @@ function systemError(number: number): ErrorMeaning {
 
 function notInTable(code: string): MeaningRow {
   return ['SlurmServerError', 'EIO', false, `The daemon answered ${code}.`];
-}
-
-/** The number of an error name (unique through all releases), or `null`. */
-export function errorNumber(name: string): number | null {
-  return byName.get(name)?.[0]?.[0] ?? null;
 }
 
 /** A return code as Slurm reads it: the u32 of the wire is signed, so 0xffffffff is -1, SLURM_ERROR. */

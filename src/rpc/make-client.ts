@@ -1,3 +1,8 @@
+// Loaded here, though only a credential needs them: what a call needs must not be looked for on a disk once there is a client. A program may
+// change its root by then, the package may have been replaced, or no file can be opened any more, which is what is to be told.
+import '../auth/munge-library.js';
+import '../auth/munged-calls.js';
+import '../auth/sack-calls.js';
 import {
   checkWorkingCluster,
   isNowhere,

@@ -5,7 +5,8 @@
  * it looks for the step: its handling of CANCEL_JOB_STEP in 20.11 to 26.05, observed on 22.05 and 26.05.
  */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
+import { errorMeaning } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import {
   type JobId,
   type ParsedJobId,

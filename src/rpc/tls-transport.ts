@@ -1,11 +1,5 @@
 import { isIP, type Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect,
-  createSecureContext,
-  type SecureContext,
-  type TLSSocket,
-} from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { CallContext } from '../protocol/authenticator.js';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
@@ -16,6 +10,9 @@ import { SocketConnection } from './socket-connection.js';
 import type { TcpOptions } from './tcp-transport.js';
 import { brokenTls, handshakeFailure } from './tls-failure.js';
 import { checkAnchors } from './tls-pem.js';
+
+/** Not imported: it is a sixth of the time that importing the package takes, and most clusters have no TLS. */
+const tls = () => process.getBuiltinModule('node:tls');
 
 /** PEM text, as a string or its bytes. */
 export type Pem = string | Uint8Array;
@@ -143,7 +140,7 @@ function secureContext({
   if (Object.values(own).some((pem) => pem === '') || (own.cert === undefined) !== (own.key === undefined))
     throw badIdentity('one of them is missing');
   try {
-    return createSecureContext({
+    return tls().createSecureContext({
       ca: anchors,
       // What the CA file has is trusted, an intermediate CA too. Node knows the word from 20.18 and 22.9 on.
       allowPartialTrustChain: true,
@@ -178,13 +175,13 @@ async function shakeHands(
   let secured: TLSSocket | undefined;
   try {
     context.signal.throwIfAborted();
-    secured = connect({
+    secured = tls().connect({
       socket, // the half-open manner of this socket is that of the TLS socket too
       secureContext: manner.context,
       rejectUnauthorized: true, // said, or an environment variable could switch it off
       checkServerIdentity: (_, certificate) =>
         manner.checkHostname
-          ? checkServerIdentity(manner.servername ?? endpoint.host, certificate)
+          ? tls().checkServerIdentity(manner.servername ?? endpoint.host, certificate)
           : undefined,
       ...(manner.servername === undefined ? {} : { servername: manner.servername }),
     });
