@@ -43,7 +43,7 @@ export class FastCodec {
     if (!this.#isDecoderWorthIt(bytes.length)) return undefined;
     const source = new Source(bytes);
     const value = this.decodeFrom(source);
-    return source.at === bytes.length ? value : undefined;
+    return source.at === source.end ? value : undefined;
   }
 
   /** From where `source` is, which is then behind the value. */
@@ -51,7 +51,8 @@ export class FastCodec {
     if (this.#decoder === undefined) this.#decoder = straightDecoder(this.#type, this.#release);
     if (this.#decoder === null) return undefined;
     try {
-      return this.#decoder(source, {});
+      const value = this.#decoder(source, {});
+      return source.isWithin ? value : undefined;
     } catch {
       // The closures find out again what was wrong, if anything was.
       return undefined;

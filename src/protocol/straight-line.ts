@@ -48,24 +48,67 @@ function made(make: () => unknown): unknown {
   }
 }
 
-/** What a decoder reads from. */
-export class Source {
+/** The whole of a block of memory, as programs read it. */
+interface Memory {
+  readonly buffer: ArrayBufferLike;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+}
+
+/** What was read from last: a body lies in the memory of its frame, and views take longer to make than a kill to be read. */
+let lastMemory: Memory | undefined;
+/** No more is held on to. */
+const MEMORY_KEPT = 0x10000;
+
+function memoryOf({ buffer }: Uint8Array): Memory {
+  if (lastMemory?.buffer === buffer) return lastMemory;
+  const memory = { buffer, bytes: new Uint8Array(buffer), view: new DataView(buffer) };
+  if (buffer.byteLength <= MEMORY_KEPT) lastMemory = memory;
+  return memory;
+}
+
+/**
+ * What a decoder reads from. Positions are those of the memory that the bytes lie in, so a program can read behind the end of the message:
+ * whoever runs one must look afterwards whether it is there ({@link isWithin}).
+ */
+export class Source {
+  /** The memory's. */
+  readonly bytes: Uint8Array;
+  /** The memory's. */
+  readonly view: DataView;
+  readonly start: number;
   readonly end: number;
   at: number;
+  readonly #message: Uint8Array;
   /** For what is left to the closures. */
-  reader: ByteReader | undefined = undefined;
+  #reader: ByteReader | undefined = undefined;
   /** The text last read at each place of the program, and where its bytes are: in tables it is often the same again. */
   textAt: Int32Array | undefined = undefined;
   textSize: Int32Array | undefined = undefined;
   texts: string[] | undefined = undefined;
 
-  constructor(bytes: Uint8Array, at = 0) {
+  constructor(message: Uint8Array) {
+    const { bytes, view } = memoryOf(message);
+    this.#message = message;
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.end = bytes.length;
-    this.at = at;
+    this.view = view;
+    this.start = message.byteOffset;
+    this.end = message.byteOffset + message.length;
+    this.at = message.byteOffset;
+  }
+
+  /** Whether no program went beyond the end. */
+  get isWithin(): boolean {
+    return this.at <= this.end;
+  }
+
+  /** Leaves a value to the closures, which know the message only. */
+  readSlowly(codec: Codec, outer: Fields): unknown {
+    this.#reader ??= new ByteReader(this.#message);
+    this.#reader.offset = this.at - this.start;
+    const value = codec.decode(this.#reader, outer);
+    this.at = this.start + this.#reader.offset;
+    return value;
   }
 }
 
@@ -75,7 +118,14 @@ export function textAt(source: Source, at: number): string | null | undefined {
   const end = at + 4 + size;
   if (end > source.end || (size > 0 && source.bytes[end - 1] !== 0)) return undefined;
   source.at = end;
-  return size === 0 ? null : decodeText(source.bytes.subarray(at + 4, source.bytes.indexOf(0, at + 4)));
+  return size === 0 ? null : cutText(source.bytes, at + 4, size);
+}
+
+/** Up to its first NUL; one is at its end. It is found quicker in the text than in the bytes. */
+function cutText(bytes: Uint8Array, at: number, size: number): string {
+  const text = decodeText(bytes.subarray(at, at + size - 1));
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }
 
 /** What an encoder writes to; past its end there is a RangeError. */
@@ -122,7 +172,7 @@ function newText(bytes: Uint8Array, at: number, size: number): string {
     const text = (SHORT_TEXTS[size] as ShortText)(bytes, at);
     if (text !== null) return text;
   }
-  return decodeText(bytes.subarray(at, bytes.indexOf(0, at)));
+  return cutText(bytes, at, size);
 }
 
 /** The ASCII text whose bytes begin there, or `null` where it is none. */
@@ -143,16 +193,6 @@ function makeShortTexts(): void {
     return new Function('b', 'p', text) as ShortText;
   });
   SHORT_TEXTS = made;
-}
-
-/** Leaves a value to the closures. */
-function readSlowly(source: Source, codec: Codec, outer: Fields): unknown {
-  const reader = source.reader ?? new ByteReader(source.bytes);
-  source.reader = reader;
-  reader.offset = source.at;
-  const value = codec.decode(reader, outer);
-  source.at = reader.offset;
-  return value;
 }
 
 function asTable(source: Source, places: number): void {
@@ -405,9 +445,7 @@ class DecoderText extends ProgramText {
   }
 
   #slowly(to: string, own: string, codec: Codec): void {
-    this.#lines.push(
-      `s.at = p; ${to} = ${this.value(readSlowly)}(s, ${this.value(codec)}, ${own}); p = s.at;`,
-    );
+    this.#lines.push(`s.at = p; ${to} = s.readSlowly(${this.value(codec)}, ${own}); p = s.at;`);
   }
 
   #list(spec: Extract<Spec, { kind: 'list' }>, to: string, own: string): void {
