@@ -1,13 +1,9 @@
 /** Whether the fast way of a type is worth its making yet, and what to do when it gives up. */
 import type { Release } from './release.js';
-import {
-  Source,
-  type StraightDecoder,
-  type StraightEncoder,
-  straightDecoder,
-  straightEncoder,
-  Target,
-} from './straight-line.js';
+import { Source } from './source.js';
+import { type StraightDecoder, straightDecoder } from './straight-decoder.js';
+import { type StraightEncoder, straightEncoder } from './straight-encoder.js';
+import { Target } from './target.js';
 import type { WireType } from './wire-type.js';
 
 /**

@@ -17,7 +17,8 @@ import { HEADER_FLAGS, type Header, type HeaderInput, header } from './header.js
 import { messageTypeName, messageTypeNumber } from './message-type.js';
 import { headerVersionOf, type Release, releaseOfHeaderVersion } from './release.js';
 import { showValue } from './slurm-error.js';
-import { Source, writeAscii } from './straight-line.js';
+import { Source } from './source.js';
+import { writeAscii } from './target.js';
 import type { WireType } from './wire-type.js';
 
 /** `MAX_MSG_SIZE` of all releases: a daemon drops a connection that announces more. */
