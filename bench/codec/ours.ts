@@ -7,15 +7,16 @@
  * Prints a line of JSON; times in nanoseconds, of one.
  */
 import { readFileSync } from 'node:fs';
+import { packFrame } from '../../src/protocol/frame.js';
 import {
   decodeBody,
   decodeFrame,
   encodeBody,
-  encodeFrame,
   messageTypeNumber,
   payloadDigest,
   type Release,
 } from '../../src/protocol/index.js';
+import { pooled } from '../../src/rpc/pooled.js';
 import { CREDENTIAL, KILL, KILL_RECORD, killFrame } from './kill-frame.js';
 
 /** What the last run came to: what nobody looks at need not be computed. */
@@ -33,14 +34,19 @@ function timeKill(count: number): void {
   const packed = encodeBody(KILL, release, KILL_RECORD);
   const encode = () => {
     const body = encodeBody(KILL, release, KILL_RECORD);
-    return encodeFrame({ release, messageName: KILL, auth: CREDENTIAL, body });
+    return packFrame({ release, messageName: KILL, auth: CREDENTIAL, body }, pooled);
   };
   const decode = () => decodeBody(KILL, release, decodeFrame(frame).body);
   const digest = () => payloadDigest(release, type, packed);
   for (const step of [encode, decode, digest]) timed(step, Math.ceil(count / 4));
+  const before = process.cpuUsage();
+  const encoded = timed(encode, count);
+  const decoded = timed(decode, count);
+  const { user, system } = process.cpuUsage(before);
   print({
-    encode: timed(encode, count),
-    decode: timed(decode, count),
+    encode: encoded,
+    decode: decoded,
+    cpu: ((user + system) * 1e3) / count,
     digest: timed(digest, Math.ceil(count / 10)),
   });
 }

@@ -43,7 +43,7 @@ async function measureRelease(release: Release, context: BenchContext): Promise<
 }
 
 type Us = 'slurmwire';
-type KillFigures = Readonly<Record<'encode' | 'encodeKept' | 'decode' | 'digest', number>>;
+type KillFigures = Readonly<Record<'encode' | 'encodeKept' | 'decode' | 'cpu' | 'digest', number>>;
 type TableFigures = Readonly<Record<'decode' | 'cpu' | 'first', number>>;
 
 async function measureBeside(
@@ -109,6 +109,7 @@ async function measureBeside(
       null,
       ', into one buffer that it keeps',
     ),
+    ...beside({ ...one, what: 'CPU time of that' }, kill, of('cpu', 1e3), of('cpu', 1e3), null),
     ...beside({ ...one, what: 'encode of a kill frame' }, kill, of('encode', 1e3), of('encode', 1e3), null),
     ...beside({ ...one, what: 'decode of a kill frame' }, kill, of('decode', 1e3), of('decode', 1e3), null),
     ...beside(

@@ -212,7 +212,7 @@ static int time_kill(uint16_t protocol, const char *path, uint32_t body_at, long
 	uint32_t size, length, plugin, credential_size, packed_size;
 	char *frame = contents(path, &size), *credential = NULL, *packed, type[2] = { KILL_JOB >> 8, KILL_JOB & 0xff }, hash[128] = { HASH_K12 };
 	struct packer *body = packer_of(frame + body_at, size - body_at), *whole = packer_of(frame, size), *kept = init_buf(0);
-	double began, encode, encode_kept, decode, digest;
+	double began, used, encode, encode_kept, decode, digest;
 	long i;
 
 	find_message_fields(KILL_JOB, protocol, body);
@@ -231,18 +231,20 @@ static int time_kill(uint16_t protocol, const char *path, uint32_t body_at, long
 		encode_kill(credential, credential_size, &length);
 		decode_kill(whole, protocol);
 	}
+	used = cpu();
 	began = now();
 	for (i = 0; i < count; i++)
 		encode_kill(credential, credential_size, &length);
 	encode = (now() - began) / count;
 	began = now();
 	for (i = 0; i < count; i++)
-		encode_kill_kept(kept, size - 4, credential, credential_size);
-	encode_kept = (now() - began) / count;
-	began = now();
-	for (i = 0; i < count; i++)
 		decode_kill(whole, protocol);
 	decode = (now() - began) / count;
+	used = (cpu() - used) / count;
+	began = now();
+	for (i = 0; i < count; i++)
+		encode_kill_kept(kept, size - 4, credential, credential_size);
+	encode_kept = (now() - began) / count;
 	if (hash_g_init() != 0)
 		fail("hash_g_init");
 	began = now();
@@ -250,7 +252,8 @@ static int time_kill(uint16_t protocol, const char *path, uint32_t body_at, long
 		if (hash_g_compute(frame + body_at, size - body_at, type, sizeof(type), hash) < 0)
 			fail("hash_g_compute");
 	digest = (now() - began) / count;
-	printf("{\"encode\":%.1f,\"encodeKept\":%.1f,\"decode\":%.1f,\"digest\":%.1f}\n", encode, encode_kept, decode, digest);
+	printf("{\"encode\":%.1f,\"encodeKept\":%.1f,\"decode\":%.1f,\"cpu\":%.1f,\"digest\":%.1f}\n", encode, encode_kept,
+	       decode, used, digest);
 	return 0;
 }
 

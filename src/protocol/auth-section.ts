@@ -9,7 +9,7 @@ import { CodecFault, within } from './codec-fault.js';
 import { codecOf } from './compile.js';
 import { RELEASE_NAMES } from './release.js';
 import { showValue } from './slurm-error.js';
-import { type Source, textAt } from './straight-line.js';
+import { type Source, textAt } from './source.js';
 import { struct, text, u32, type WireType } from './wire-type.js';
 
 /** What stands between header and body of a message: how its sender proves who it is. Holds a credential or a token: do not log it. */

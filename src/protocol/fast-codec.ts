@@ -1,13 +1,9 @@
 /** Whether the fast way of a type is worth its making yet, and what to do when it gives up. */
 import type { Release } from './release.js';
-import {
-  Source,
-  type StraightDecoder,
-  type StraightEncoder,
-  straightDecoder,
-  straightEncoder,
-  Target,
-} from './straight-line.js';
+import { Source } from './source.js';
+import { type StraightDecoder, straightDecoder } from './straight-decoder.js';
+import { type StraightEncoder, straightEncoder } from './straight-encoder.js';
+import { Target } from './target.js';
 import type { WireType } from './wire-type.js';
 
 /**
@@ -43,7 +39,7 @@ export class FastCodec {
     if (!this.#isDecoderWorthIt(bytes.length)) return undefined;
     const source = new Source(bytes);
     const value = this.decodeFrom(source);
-    return source.at === bytes.length ? value : undefined;
+    return source.at === source.end ? value : undefined;
   }
 
   /** From where `source` is, which is then behind the value. */
@@ -51,7 +47,8 @@ export class FastCodec {
     if (this.#decoder === undefined) this.#decoder = straightDecoder(this.#type, this.#release);
     if (this.#decoder === null) return undefined;
     try {
-      return this.#decoder(source, {});
+      const value = this.#decoder(source, {});
+      return source.isWithin ? value : undefined;
     } catch {
       // The closures find out again what was wrong, if anything was.
       return undefined;

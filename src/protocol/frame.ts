@@ -12,12 +12,13 @@ import { ByteReader, type Trace } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { CodecFault, within, withProtocolErrors } from './codec-fault.js';
 import { codecOf } from './compile.js';
-import { FastCodec, scratch } from './fast-codec.js';
+import { FastCodec, takeScratch } from './fast-codec.js';
 import { HEADER_FLAGS, type Header, type HeaderInput, header } from './header.js';
 import { messageTypeName, messageTypeNumber } from './message-type.js';
 import { headerVersionOf, type Release, releaseOfHeaderVersion } from './release.js';
 import { showValue } from './slurm-error.js';
-import { Source, writeAscii } from './straight-line.js';
+import { Source } from './source.js';
+import { writeAscii } from './target.js';
 import type { WireType } from './wire-type.js';
 
 /** `MAX_MSG_SIZE` of all releases: a daemon drops a connection that announces more. */
@@ -128,12 +129,13 @@ function packCommonFrame(
 ): Uint8Array | null {
   const credential = auth === null ? null : credentialIn(auth);
   if (credential === null || !(body instanceof Uint8Array) || body.length > LARGE) return null;
-  const headLength = fastHeader(release).encode(head);
-  if (headLength === undefined) return null;
+  const headBytes = commonHead(head, release);
+  if (headBytes === null) return null;
+  const headLength = headBytes.length;
   const textAt = LENGTH_WORD + headLength + 8;
   const bodyAt = textAt + credential.text.length + 1;
   const frame = allocate(bodyAt + body.length);
-  for (let i = 0; i < headLength; i++) frame[LENGTH_WORD + i] = scratch.bytes[i] as number;
+  frame.set(headBytes, LENGTH_WORD);
   if (!writeAscii(credential.text, frame.subarray(textAt, bodyAt - 1))) return null;
   putWord(frame, 0, frame.length - LENGTH_WORD);
   putWord(frame, textAt - 8, credential.plugin);
@@ -141,6 +143,29 @@ function packCommonFrame(
   frame[bodyAt - 1] = 0;
   frame.set(body, bodyAt);
   return frame;
+}
+
+/** Headers that are nothing but numbers, by these: one client's are nearly always the same few. */
+const headsMade = new Map<Release, Map<number, Uint8Array>>();
+const HEADS_KEPT = 64;
+
+function commonHead(head: HeaderInput, release: Release): Uint8Array | null {
+  const { flags = 0, msgType, bodyLength, forward, returnList, origAddr } = head;
+  if ((forward ?? returnList ?? origAddr) !== undefined) {
+    const length = fastHeader(release).encode(head);
+    return length === undefined ? null : takeScratch(length);
+  }
+  const inRelease = headsMade.get(release) ?? new Map<number, Uint8Array>();
+  // 16 bits each, and a length that is not above LARGE.
+  const key = (bodyLength * 0x10000 + flags) * 0x10000 + msgType;
+  const known = inRelease.get(key);
+  if (known !== undefined) return known;
+  const writer = new ByteWriter();
+  codecOf(header, release).encode(writer, head, {});
+  if (inRelease.size === HEADS_KEPT) inRelease.clear();
+  const made = writer.finish();
+  headsMade.set(release, inRelease.set(key, made));
+  return made;
 }
 
 /** Above it a frame takes its time anyway. */
@@ -207,14 +232,15 @@ function unpackCommonFrame(bytes: Uint8Array): Frame | null {
   if (release === null) return null;
   const fast = fastHeader(release);
   if (!fast.isFor(64)) return null;
-  const source = new Source(bytes, LENGTH_WORD);
-  if (source.view.getUint32(0) !== bytes.length - LENGTH_WORD) return null;
+  const source = new Source(bytes);
+  if (source.view.getUint32(source.start) !== bytes.length - LENGTH_WORD) return null;
+  source.at += LENGTH_WORD;
   const head = fast.decodeFrom(source) as Header | undefined;
   if (head === undefined) return null;
   const bare = (head.flags & HEADER_FLAGS.SLURM_NO_AUTH_CRED) !== 0;
   const auth = bare ? null : readCommonSection(source);
-  if (auth === undefined || head.bodyLength !== bytes.length - source.at) return null;
-  const body = bytes.subarray(source.at);
+  if (auth === undefined || head.bodyLength !== source.end - source.at) return null;
+  const body = bytes.subarray(source.at - source.start);
   return { release, header: head, messageName: messageTypeName(head.msgType, release), auth, body };
 }
 

@@ -18,6 +18,7 @@ import { checkAuthFor, checkAuthForNodes } from './auth-fits.js';
 import { suspectedCredential } from './auth-hints.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
 import { type ExchangeTrace, exchangeTrace, traceExchange } from './exchange-trace.js';
+import { pooled } from './pooled.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
 import { TLS_NEEDED } from './tls-failure.js';
 
@@ -119,12 +120,6 @@ async function sendAndReceive(
   } finally {
     closeQuietly(connection);
   }
-}
-
-/** Memory of Node's pool, which cannot be transferred away from under its other users: memory of its own takes a microsecond. */
-function pooled(size: number): Uint8Array {
-  const { buffer, byteOffset } = Buffer.allocUnsafe(size);
-  return new Uint8Array(buffer, byteOffset, size);
 }
 
 /** Whatever closing says, it is not what became of the request. */
