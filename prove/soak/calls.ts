@@ -45,6 +45,7 @@ export class Caller {
     return this.#said((options) =>
       client.signalJob(chance.one(jobs), 'SIGUSR1', {
         ...options,
+        timeoutMs: options.timeoutMs * 3,
         fanOut: chance.one(['direct', 'tree', 'auto'] as const),
         treeWidth: chance.one([2, 5, 16, 50]),
       }),

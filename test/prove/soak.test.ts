@@ -1,0 +1,73 @@
+/** The verdict of `npm run prove:soak`: that it finds what grows, and passes what does not. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Bound, trendOf } from '../../prove/soak/flat.js';
+import { boundOf } from '../../prove/soak/measure.js';
+import { readOptions, UsageError } from '../../prove/soak/options.js';
+import { Chance } from '../../prove/soak/random.js';
+
+const calls = Array.from({ length: 18 }, (_, i) => (i + 7) * 1_000);
+const BOUND: Bound = { growth: 100, unit: 'count' };
+const isFlat = (values: readonly number[]) => trendOf('it', calls, values, BOUND).isFlat;
+const noise = fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 18, maxLength: 18 });
+
+describe('a measure', () => {
+  test('that only jumps about is flat, and a few wild samples do not turn that', () => {
+    fc.assert(
+      fc.property(noise, fc.array(fc.nat(17), { maxLength: 2 }), (around, wild) => {
+        const values = around.map((one) => 1_000 + one);
+        for (const at of wild) values[at] = 100_000;
+        expect(isFlat(values)).toBe(true);
+      }),
+    );
+  });
+
+  test('that grows by more than the bound is not, whatever jumps about', () => {
+    fc.assert(
+      fc.property(noise, fc.nat(17), (around, wild) => {
+        const values = around.map((one, i) => 1_000 + one + i * 50);
+        values[wild] = 0;
+        expect(isFlat(values)).toBe(false);
+      }),
+    );
+  });
+
+  test('that grows within the bound, falls, or rose in steps once is flat', () => {
+    expect(isFlat(calls.map((_, i) => i * 5))).toBe(true);
+    expect(isFlat(calls.map((_, i) => -i * 500))).toBe(true);
+    expect(isFlat(calls.map((_, i) => (i < 2 ? 0 : 5_000)))).toBe(true);
+  });
+
+  test('with too few samples has no verdict', () => {
+    expect(() => trendOf('it', [1, 2, 3], [1, 2, 3], BOUND)).toThrow(RangeError);
+  });
+});
+
+test('a leak of one object, listener or descriptor per hundred calls is above the bounds of a run of 100,000', () => {
+  for (const name of ['descriptors', 'resources:Timeout', 'listeners:process', 'objects:Socket'])
+    expect(boundOf(name).growth).toBeLessThan(1_000);
+  // 64 bytes a call.
+  for (const name of ['heapUsed', 'external', 'arrayBuffers'])
+    expect(boundOf(name).growth).toBeLessThan(6_400_000);
+});
+
+test('a seed repeats the choices', () => {
+  const drawn = (seed: number) => {
+    const chance = new Chance(seed);
+    return Array.from({ length: 20 }, () => chance.whole(0, 9));
+  };
+  expect(drawn(7)).toEqual(drawn(7));
+  expect(drawn(7)).not.toEqual(drawn(8));
+});
+
+test.each([
+  ['--kills', '1.5'],
+  ['--kills', '-1'],
+  ['--only', 'kills,naps'],
+  ['--ways', 'guess'],
+  ['--release', '19.05'],
+  ['--plant', 'trees'],
+  ['--nothing', '1'],
+])('%s %s is refused', (...args) => {
+  expect(() => readOptions(args)).toThrow(UsageError);
+});
