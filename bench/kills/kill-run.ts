@@ -37,3 +37,45 @@ export function cpuOf({ kills, userSeconds, systemSeconds }: Killed): number {
 export function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
+
+/** Kills as it is told, by `kill`. */
+export async function killAll(
+  { ids, warmUp, atATime, pauseMs }: KillRun,
+  kill: (id: number) => Promise<unknown>,
+): Promise<Killed> {
+  const latencies = new Array<number>(ids.length).fill(0);
+  let failed = 0;
+  let failure: unknown;
+  let next = 0;
+  const some = async (end: number) => {
+    while (next < end) {
+      const index = next++;
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const beganAt = performance.now();
+      try {
+        await kill(ids[index] ?? 0);
+      } catch (error) {
+        failure ??= error;
+        failed += 1;
+      }
+      latencies[index] = performance.now() - beganAt;
+    }
+  };
+  const all = (end: number) => Promise.all(Array.from({ length: atATime }, () => some(end)));
+  await all(warmUp);
+  failed = 0;
+  const cpuBefore = process.cpuUsage();
+  const beganAt = performance.now();
+  await all(ids.length);
+  const seconds = (performance.now() - beganAt) / 1e3;
+  const cpu = process.cpuUsage(cpuBefore);
+  if (failure !== undefined) console.error(failure);
+  return {
+    kills: ids.length - warmUp,
+    failed,
+    seconds,
+    userSeconds: cpu.user / 1e6,
+    systemSeconds: cpu.system / 1e6,
+    latencies: latencies.slice(warmUp).map((ms) => round(ms * 1e3)),
+  };
+}

@@ -1,14 +1,16 @@
 /** A cluster with jobs to kill, and those who kill them. */
 import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type LabCluster, up } from '../../lab/cluster.js';
+import { ensureExtraPackages } from '../../lab/extra-packages.js';
 import { compilePeer } from '../../lab/libslurm-peer.js';
+import { waitUntil } from '../../lab/wait.js';
 import { connect } from '../../src/index.js';
 import { encodeBody } from '../../src/protocol/body.js';
 import { encodeFrame } from '../../src/protocol/frame.js';
@@ -95,6 +97,27 @@ export class KillStage implements AsyncDisposable {
     return this.#process(fork(program, [conf, String(uid), String(gid)], { execArgv: [...execArgv] }));
   }
 
+  /** slurmrestd on a Unix socket, which knows its clients by their uid, and a client of it in a process of its own. */
+  async slurmrestd(log: (line: string) => void): Promise<Killer> {
+    await ensureExtraPackages(this.release, ['slurmrestd'], log);
+    const { uid, gid } = this.cluster.users[USER];
+    const socket = join(this.cluster.workDirectory, 'slurmrestd.socket');
+    const [plugins, api] =
+      this.release === '22.05'
+        ? ['-s openapi/v0.0.38', '/slurm/v0.0.38']
+        : ['-s openapi/slurmctld -d data_parser/v0.0.45', '/slurm/v0.0.45'];
+    // It takes a socket on its standard input for a client.
+    const command = `exec slurmrestd -a rest_auth/local ${plugins} unix:${socket} < /dev/null`;
+    const ended = this.#run(['sh', '-c', command]).then((said) => {
+      throw new Error(`slurmrestd ended: ${said}`);
+    });
+    ended.catch(() => {}); // it ends with the cluster
+    const isThere = () => existsSync(socket);
+    await Promise.race([ended, waitUntil('slurmrestd to listen', isThere, { timeoutMs: 20_000 })]);
+    const program = fileURLToPath(new URL('rest-client.js', import.meta.url));
+    return this.#process(fork(program, [socket, api, String(uid), String(gid)]));
+  }
+
   /** A program that kills what it is told over Node's own channel. */
   async #process(child: ChildProcess): Promise<Killer> {
     this.#ending.push(() => endOf(child));
@@ -154,7 +177,7 @@ export class KillStage implements AsyncDisposable {
     const { code, stdout, stderr } = await this.cluster.exec(argv, {
       user: USER,
       input,
-      timeoutMs: 600_000,
+      timeoutMs: 7_200_000,
       env: conf === undefined ? {} : { SLURM_CONF: conf },
     });
     if (code !== 0) throw new Error(`${argv.join(' ')} ended with ${code}: ${stderr.trim()}`);

@@ -6,6 +6,11 @@ import { atLeast, type BenchContext, type Measure, rowsBeside } from '../measure
 import { median } from '../paired.js';
 
 const CONCURRENCIES = [1, 2, 4, 8, 16, 32, 64];
+/** Processes of scancel, connections to slurmrestd. */
+const OTHERS: Readonly<Record<string, readonly number[]>> = {
+  scancel: [1, 2, 4, 8],
+  slurmrestd: [1, 2, 4, 8, 16],
+};
 /** Each point of a curve is the median of so many runs. */
 const RUNS = 3;
 
@@ -24,19 +29,22 @@ export const killsPerSecond: Measure = {
       const counted = await kill(slurmwire, { kills: 1_000, atATime });
       const answered = responder === null ? null : await responder.answered();
 
-      const scancel = responder === null ? stage.scancel() : null;
-      const scancelCurve = scancel === null ? null : await curveOf(context, place, scancel, [1, 2, 4, 8]);
-      if (scancelCurve !== null) context.log(`  scancel: ${show(scancelCurve)}`);
-      const spawned: { scancel?: () => ReturnType<Killer> } = {};
-      if (scancel !== null && scancelCurve !== null) {
-        spawned.scancel = () =>
-          kill(scancel, { kills: context.isQuick ? 50 : 300, atATime: best(scancelCurve) });
+      const others: Record<string, () => ReturnType<Killer>> = {};
+      const curves: Record<string, Curve> = { slurmwire: curve };
+      if (responder === null) {
+        const programs = { scancel: stage.scancel(), slurmrestd: await stage.slurmrestd(context.log) };
+        for (const [program, killer] of Object.entries(programs)) {
+          const own = await curveOf(context, place, killer, OTHERS[program] ?? [1]);
+          context.log(`  ${program}: ${show(own)}`);
+          curves[program] = own;
+          others[program] = () => kill(killer, { kills: context.isQuick ? 50 : 300, atATime: best(own) });
+        }
       }
       const rounds = await KillRounds.play(context.rounds, {
         slurmwire: () => kill(slurmwire, { kills, warmUp, atATime }),
         'libslurm, 1 thread': () => kill(libslurm, { kills, warmUp: 10, atATime: 1 }),
         'libslurm, 8 threads': () => kill(libslurm, { kills, warmUp: 10, atATime: 8 }),
-        ...spawned,
+        ...others,
       } as Record<string, () => ReturnType<Killer>>);
       const rpcs = answered === null ? '' : ` ${sum(answered) / counted.kills} RPCs a kill.`;
       const common = {
@@ -51,7 +59,7 @@ export const killsPerSecond: Measure = {
         scancel: atLeast(6),
         slurmrestd: atLeast(2),
       });
-      return { name, rows, raw: { curve, scancelCurve, answered, rounds } };
+      return { name, rows, raw: { curves, answered, rounds } };
     });
     return {
       rows: measured.flatMap(({ rows }) => rows),

@@ -9,7 +9,7 @@ import { caseIn, codecOf, fallbackOf, isFieldIn, type ListSpec, readLength } fro
 import { FastCodec } from './fast-codec.js';
 import { type MessageName, type MessageRecord, messageType } from './messages/index.js';
 import type { Release } from './release.js';
-import { Source } from './straight-line.js';
+import { Source } from './source.js';
 import type { Spec, WireType } from './wire-type.js';
 
 type StructSpec = Extract<Spec, { kind: 'struct' }>;

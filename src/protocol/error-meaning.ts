@@ -45,6 +45,16 @@ export type MeaningRow = readonly [
 /** What a return code means in a release. Numbers below 1000 are errnos of the server's system (Linux). */
 export function errorMeaning(number: number, release: Release): ErrorMeaning {
   if (number > 0 && number < 1000) return systemError(number);
+  if (number !== 0) return meaningOf(number, release);
+  const known = success.get(release) ?? meaningOf(0, release);
+  success.set(release, known);
+  return known;
+}
+
+/** What every kill that is accepted asks for. */
+const success = new Map<Release, ErrorMeaning>();
+
+function meaningOf(number: number, release: Release): ErrorMeaning {
   const code =
     rowIn(byNumber.get(number), release)?.[1] ?? byNumber.get(number)?.at(-1)?.[1] ?? `SLURM_ERROR_${number}`;
   const [errorClass, errno, retryable, text] = ERROR_MEANINGS[code] ?? notInTable(code);

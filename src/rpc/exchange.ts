@@ -9,7 +9,7 @@ import { FrameAssembler } from '../protocol/frame-assembler.js';
 import type { HeaderInput } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import type { MessageName } from '../protocol/messages/index.js';
-import { untilAborted } from '../protocol/on-abort.js';
+import { StepsUntilAborted } from '../protocol/on-abort.js';
 import { payloadDigest } from '../protocol/payload-digest.js';
 import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
@@ -91,26 +91,27 @@ async function sendAndReceive(
   trace?.enter('authenticate');
   const startedAt = performance.now();
   let connection: Connection | undefined;
+  let steps: StepsUntilAborted | undefined;
   try {
-    context.signal.throwIfAborted();
+    steps = new StepsUntilAborted(context.signal);
     // The credential first: no thread of slurmctld is held by an open connection while munged is slow.
-    const auth = await createCredential(setup.auth, request, context);
+    const auth = await steps.step(createCredential(setup.auth, request, context));
     const frame = packFrame({ ...request, messageName: request.name, auth }, pooled);
 
     progress.phase = 'connect';
     trace?.enter('connect');
-    connection = await openConnection(setup.transport, request.endpoint, context);
+    connection = await steps.step(openConnection(setup.transport, request.endpoint, context));
     connection = trace?.counted(connection) ?? connection;
     context.signal.throwIfAborted();
 
     progress.phase = 'send';
     trace?.enter('send');
     progress.sent = true;
-    await writeFrame(connection, frame, place, context);
+    await writeFrame(connection, frame, place, steps);
 
     progress.phase = 'wait';
     trace?.enter('wait');
-    const bytes = await readFrame(connection, replyLimit(setup, request), place, context);
+    const bytes = await readFrame(connection, replyLimit(setup, request), place, steps);
 
     progress.phase = 'decode';
     trace?.enter('decode');
@@ -118,6 +119,7 @@ async function sendAndReceive(
   } catch (thrown) {
     throw callFailure(thrown, progress, place);
   } finally {
+    steps?.end();
     closeQuietly(connection);
   }
 }
@@ -146,6 +148,7 @@ const SHORT_ANSWERS: ReadonlySet<string> = new Set([
   'REQUEST_CANCEL_JOB_STEP',
 ]);
 
+/** An authenticator is somebody else's too: whatever it throws, it rejects. */
 async function createCredential(
   auth: Authenticator,
   request: Request,
@@ -156,7 +159,7 @@ async function createCredential(
   checkAuthFor(auth, use);
   if (node !== undefined) checkAuthForNodes(auth, use);
   const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
-  return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
+  return auth.create(payloadDigest(release, type, body), restrictUid, context);
 }
 
 /** A transport that does not heed the signal holds up nobody; a connection that comes too late is closed. */
@@ -166,7 +169,7 @@ function openConnection(transport: Transport, endpoint: Endpoint, context: CallC
     (connection) => context.signal.aborted && closeQuietly(connection),
     () => {}, // told through the promise returned
   );
-  return untilAborted(context.signal, opening);
+  return opening;
 }
 
 /** A peer that closes early is seen by the write or by the read, as it happens: both are told alike. */
@@ -174,10 +177,10 @@ async function writeFrame(
   connection: Connection,
   frame: Uint8Array,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<void> {
   try {
-    await untilAborted(context.signal, connection.write(frame));
+    await steps.step(connection.write(frame));
   } catch (error) {
     if (isReset(error)) throw closedEarly(new FrameAssembler(), connection, place, error);
     throw error;
@@ -188,16 +191,15 @@ async function readFrame(
   connection: Connection,
   maxLength: number,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<Uint8Array> {
   const assembler = new FrameAssembler(maxLength);
   for (;;) {
-    const chunk = await readChunk(connection, assembler, place, context);
+    const chunk = await readChunk(connection, assembler, place, steps);
     if (chunk === null) throw closedEarly(assembler, connection, place);
     assembler.push(chunk);
     const foreign = foreignSpeech(assembler.peek(8));
-    if (foreign === 'http')
-      throw answeredHttp(await restOfLine(connection, assembler, place, context), place);
+    if (foreign === 'http') throw answeredHttp(await restOfLine(connection, assembler, place, steps), place);
     if (foreign === 'tls') throw answeredTls(place);
     const frame = assembler.take();
     if (frame !== null) return frame;
@@ -209,10 +211,10 @@ async function readChunk(
   connection: Connection,
   assembler: FrameAssembler,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<Uint8Array | null> {
   try {
-    return await untilAborted(context.signal, connection.read());
+    return await steps.step(connection.read());
   } catch (error) {
     if (isReset(error)) throw closedEarly(assembler, connection, place, error);
     throw error;
@@ -289,10 +291,10 @@ async function restOfLine(
   connection: Connection,
   assembler: FrameAssembler,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<string> {
   while (assembler.held < 200 && !assembler.peek(200).includes(0x0a)) {
-    const chunk = await readChunk(connection, assembler, place, context).catch(() => null);
+    const chunk = await readChunk(connection, assembler, place, steps).catch(() => null);
     if (chunk === null) break;
     assembler.push(chunk);
   }

@@ -5,7 +5,7 @@ import { SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
 import { badOption, checkBoolean, checkMilliseconds, checkOptions } from './check-options.js';
 import { checkDialOptions, dial } from './dial.js';
-import { untilReady } from './open-socket.js';
+import { openSocket, untilReady } from './open-socket.js';
 import { SocketConnection } from './socket-connection.js';
 import type { TcpOptions } from './tcp-transport.js';
 import { brokenTls, handshakeFailure } from './tls-failure.js';
@@ -62,7 +62,7 @@ export function tlsTransport(options: TlsTransportOptions): Transport {
   };
   return {
     async connect(endpoint, context) {
-      const socket = await dial(endpoint, context, options);
+      const socket = await dial(endpoint, context, options, openSocket);
       return shakeHands(socket, endpoint, manner, context);
     },
   };
@@ -83,7 +83,6 @@ const TLS_TRANSPORT_OPTIONS = Object.keys({
   families: 0,
   hostUnreachRetries: 0,
   lookup: 0,
-  open: 0,
 } satisfies Record<keyof TlsTransportOptions, 0>);
 
 /** A misspelt `checkHostname` that is dropped would leave a check out that was asked for. */
