@@ -24,6 +24,8 @@ export interface Facts {
   readonly node?: string | undefined;
   /** Slurmds that forward send by the same sockets: what they pass on has its sender's credential, and to some of them a width of 0. */
   readonly hasForwarders?: boolean;
+  /** Credentials of a fake munged that has but one. */
+  readonly onlyOnes?: ReadonlySet<string>;
   /** What a credential of the tests is bound to. Left out: not judged. */
   readonly payloadOf?: (credential: string) => Uint8Array | null;
 }
@@ -226,6 +228,7 @@ export class OutgoingJudge {
         if (auth === null || auth.text === null || REUSABLE.has(auth.plugin)) return;
         const isPassedOn = type === TYPE.SIGNAL_TASKS || type === TYPE.TERMINATE_TASKS;
         if (this.#facts.hasForwarders === true && isPassedOn) return;
+        if (this.#facts.onlyOnes?.has(auth.text) === true) return;
         const before = this.#used.get(auth.text);
         if (before !== undefined) breaks(`the credential of connection ${before} once more`);
         this.#used.set(auth.text, number);

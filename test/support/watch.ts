@@ -8,7 +8,11 @@ import { SocketConnection } from '../../src/rpc/socket-connection.js';
 import { OutgoingJudge } from './outgoing-judge.js';
 import { secretsShownBy } from './shown-secrets.js';
 
-const judge = new OutgoingJudge({ hasForwarders: true });
+const judge = new OutgoingJudge({
+  hasForwarders: true,
+  // That of test/auth/fake-munged.ts.
+  onlyOnes: new Set(['MUNGE:AwQFAAC7:']),
+});
 const connections = new WeakMap<object, ReturnType<OutgoingJudge['connection']>>();
 const { write } = SocketConnection.prototype;
 SocketConnection.prototype.write = function (this: SocketConnection, bytes) {
