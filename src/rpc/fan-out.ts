@@ -119,7 +119,8 @@ export function checkNodes(nodes: readonly string[]): void {
     new SlurmUsageError(`nodes ${why}.`, { code: BAD_HOSTLIST, field: 'nodes', value });
   if (nodes.length > MAX_HOSTS) throw bad(`are more than the ${MAX_HOSTS} of Slurm`, nodes.length);
   if (uniqueSorted(nodes).length === nodes.length) return;
-  const twice = nodes.find((node, index) => nodes.indexOf(node) !== index);
+  const seen = new Set<string>();
+  const twice = nodes.find((node) => seen.has(node) || !seen.add(node));
   throw bad('name a node twice, which would get the message twice', twice);
 }
 
