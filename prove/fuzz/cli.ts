@@ -6,6 +6,7 @@
  * --target NAME    only this one; may be given several times      --seed TEXT    same seed, same inputs (default: the date)
  * --jobs N         threads (default: processors)                  --save         writes fixtures/corpus/
  * --fresh          without the corpus that is kept                --list         names of the targets
+ * --gaps           lines of the compiled code that a target loaded and never ran, by file
  * ```
  *
  * The exit code is 1 when a promise was broken; the inputs are in `build/fuzz-findings/`.
@@ -16,7 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import type { Finding, Progress } from './engine.js';
+import type { Finding, Progress, RunResult } from './engine.js';
 import { type Prepared, prepare } from './prepare.js';
 import { readCorpus, writeCorpus } from './store.js';
 import { TARGETS } from './targets/index.js';
@@ -35,6 +36,7 @@ const { values: given } = parseArgs({
     jobs: { type: 'string' },
     save: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
+    gaps: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -57,6 +59,11 @@ async function main(): Promise<void> {
   const start = performance.now();
   const results: Result[] = [];
   const waiting = [...names];
+  // Ctrl-C ends it early: what was found until then is reported.
+  process.once('SIGINT', () => {
+    waiting.length = 0;
+    for (const stop of running) stop();
+  });
   await Promise.all(
     Array.from({ length: Math.max(1, jobs) }, async () => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
@@ -73,6 +80,7 @@ async function main(): Promise<void> {
         const result = await runInWorker(order, prepared);
         results.push(result);
         console.log(lineOf(result));
+        if (given.gaps) for (const line of gapsOf(result, prepared)) console.log(line);
         if (given.save && result.corpus.length > 0) {
           const bytes = writeCorpus(name, result.corpus);
           console.log(`  ${result.corpus.length} inputs kept, ${bytes} bytes`);
@@ -90,11 +98,18 @@ async function main(): Promise<void> {
   if (findings.length > 0) process.exitCode = 1;
 }
 
+/** How to end each worker that runs now. */
+const running = new Set<() => void>();
+
+/** Milliseconds between two signs of life of a long run. */
+const TOLD_MS = 60_000;
+
 interface Result {
   readonly target: string;
   readonly progress: Progress;
   readonly findings: readonly Finding[];
   readonly corpus: readonly Uint8Array[];
+  readonly gaps: RunResult['gaps'];
 }
 
 const NO_PROGRESS: Progress = {
@@ -121,6 +136,11 @@ function runInWorker(order: Omit<WorkerOrder, 'note'>, { directory }: Prepared):
       resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 128 },
     });
     let progress = NO_PROGRESS;
+    const stop = () => worker.postMessage('stop');
+    running.add(stop);
+    const tell = setInterval(() => {
+      console.log(`  … ${lineOf({ target, progress, findings: [], corpus: [], gaps: {} })}`);
+    }, TOLD_MS);
     let [count, since] = [0, performance.now()];
     const watch = setInterval(() => {
       const now = Atomics.load(head, 1);
@@ -130,15 +150,17 @@ function runInWorker(order: Omit<WorkerOrder, 'note'>, { directory }: Prepared):
     }, 500);
     const end = (result: Result) => {
       clearInterval(watch);
+      clearInterval(tell);
+      running.delete(stop);
       worker.terminate().then(() => resolve(result), reject);
     };
     const fail = (kind: Finding['kind'], what: string) => {
       const input = new Uint8Array(note.slice(NOTE_HEADER, NOTE_HEADER + Atomics.load(head, 0)));
-      end({ target, progress, findings: [{ kind, what, target, input }], corpus: [] });
+      end({ target, progress, findings: [{ kind, what, target, input }], corpus: [], gaps: {} });
     };
     worker.on('message', (word: WorkerWord) => {
       progress = word.progress;
-      if (word.kind === 'done') end({ target, progress, findings: word.findings, corpus: word.corpus });
+      if (word.kind === 'done') end({ ...word, target });
     });
     worker.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') fail('memory', error.message);
@@ -146,6 +168,15 @@ function runInWorker(order: Omit<WorkerOrder, 'note'>, { directory }: Prepared):
       else fail('error', error.stack ?? error.message);
     });
   });
+}
+
+function* gapsOf({ gaps }: Result, { lines }: Prepared): Generator<string> {
+  for (const [file, missed] of Object.entries(gaps)) {
+    const all = lines[file] ?? [];
+    const where = [...new Set(missed.map((i) => all[i] ?? 0))].sort((a, b) => a - b);
+    if (missed.length > 0)
+      yield `  ${file}: ${all.length - missed.length} of ${all.length}, not ${where.join(' ')}`;
+  }
 }
 
 function lineOf({ target, progress, findings }: Result): string {

@@ -12,8 +12,8 @@ const MAX_PLACES = 1 << 16;
 const counters = new Uint8Array(MAX_PLACES);
 const words = new Uint32Array(counters.buffer);
 let places = 0;
-/** Instrumented files that this thread has loaded. */
-export const loadedFiles: string[] = [];
+/** Instrumented files that this thread has loaded, and where their counters are. */
+export const loadedFiles: { readonly file: string; readonly start: number; readonly count: number }[] = [];
 
 interface Registry {
   /** Called by an instrumented file while it is loaded: the part of the table that is its own. */
@@ -24,7 +24,7 @@ interface Registry {
 export function installCounters(): void {
   const registry: Registry = {
     allot(count, file) {
-      loadedFiles.push(file);
+      loadedFiles.push({ file, start: places, count });
       if (places + count > MAX_PLACES) throw new RangeError('more places than there are counters');
       const own = counters.subarray(places, places + count);
       places += count;
@@ -60,6 +60,16 @@ export class Coverage {
 
   get features(): number {
     return this.#featuresReached;
+  }
+
+  /** Which counters of each file never ran, by their index in it. */
+  gaps(): Record<string, number[]> {
+    return Object.fromEntries(
+      loadedFiles.map(({ file, start, count }) => {
+        const indexes = Array.from({ length: count }, (_, i) => i);
+        return [file, indexes.filter((i) => this.#seen[start + i] === 0)];
+      }),
+    );
   }
 
   /** Before an execution. */

@@ -42,6 +42,8 @@ export interface RunOptions {
   readonly note?: (input: Uint8Array) => void;
   /** About once a second. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Asked about once a second: whether to end now. */
+  readonly isStopped?: () => boolean;
   /** Stops at this many findings; default 20. */
   readonly maxFindings?: number;
 }
@@ -51,6 +53,8 @@ export interface RunResult {
   readonly findings: readonly Finding[];
   /** All inputs that reached something new, in the order found. */
   readonly corpus: readonly Uint8Array[];
+  /** Counters of each loaded file that never ran. */
+  readonly gaps: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Of the inputs that reach nothing new, one in so many has its memory measured. */
@@ -149,6 +153,7 @@ export async function fuzz(target: Target, options: RunOptions): Promise<RunResu
       options.onProgress?.(progress());
       // Timers and messages get their turn.
       await new Promise((resolve) => setImmediate(resolve));
+      if (options.isStopped?.()) break;
     }
   }
   Error.stackTraceLimit = 10;
@@ -156,6 +161,7 @@ export async function fuzz(target: Target, options: RunOptions): Promise<RunResu
     progress: progress(),
     findings: [...findings.values()],
     corpus: corpus.entries.map(({ bytes }) => bytes),
+    gaps: coverage.gaps(),
   };
 }
 

@@ -10,8 +10,8 @@ import { COUNTERS } from './coverage.js';
 /** An instrumented file. */
 export interface Instrumented {
   readonly code: string;
-  /** Counters in it. */
-  readonly places: number;
+  /** The line of each counter. */
+  readonly lines: readonly number[];
   /** Numbers and short strings that stand in the code: what it compares its input with is among them. */
   readonly literals: ReadonlySet<string | number>;
 }
@@ -20,20 +20,20 @@ export interface Instrumented {
 export function instrument(source: string, file: string): Instrumented {
   const inserts: { at: number; text: string; order: number }[] = [];
   const literals = new Set<string | number>();
-  let places = 0;
+  const lines: number[] = [];
   const insert = (at: number, text: string) => inserts.push({ at, text, order: inserts.length });
-  const hit = () => `$c[${places++}]++;`;
-  const value = () => `$c[${places++}]++,`;
+  const count = ({ loc }: AnyNode) => `$c[${lines.push(loc?.start.line ?? 0) - 1}]++`;
+  const hit = (node: AnyNode) => `${count(node)};`;
 
   const block = (node: AnyNode) => {
-    if (node.type === 'BlockStatement') insert(node.start + 1, hit());
+    if (node.type === 'BlockStatement') insert(node.start + 1, hit(node));
     else {
-      insert(node.start, `{${hit()}`);
+      insert(node.start, `{${hit(node)}`);
       insert(node.end, '}');
     }
   };
   const expression = (node: AnyNode) => {
-    insert(node.start, `(${value()}`);
+    insert(node.start, `(${count(node)},`);
     insert(node.end, ')');
   };
 
@@ -49,18 +49,18 @@ export function instrument(source: string, file: string): Instrumented {
       }
       case 'FunctionDeclaration':
       case 'FunctionExpression':
-        insert((node.body as AnyNode).start + 1, hit());
+        insert((node.body as AnyNode).start + 1, hit(node));
         break;
       case 'ArrowFunctionExpression': {
         const body = node.body as AnyNode;
-        if (body.type === 'BlockStatement') insert(body.start + 1, hit());
+        if (body.type === 'BlockStatement') insert(body.start + 1, hit(node));
         else expression(body);
         break;
       }
       case 'IfStatement': {
         const other = node.alternate as AnyNode | null;
         // Before its block: at one place what was inserted last closes first.
-        if (other === null) insert(node.end, ` else {${hit()}}`);
+        if (other === null) insert(node.end, ` else {${hit(node)}}`);
         block(node.consequent as AnyNode);
         if (other !== null) block(other);
         break;
@@ -74,11 +74,11 @@ export function instrument(source: string, file: string): Instrumented {
         break;
       case 'SwitchCase': {
         const first = (node.consequent as AnyNode[])[0];
-        if (first !== undefined) insert(first.start, hit());
+        if (first !== undefined) insert(first.start, hit(node));
         break;
       }
       case 'CatchClause':
-        insert((node.body as AnyNode).start + 1, hit());
+        insert((node.body as AnyNode).start + 1, hit(node));
         break;
       case 'ConditionalExpression':
         expression(node.consequent as AnyNode);
@@ -90,10 +90,12 @@ export function instrument(source: string, file: string): Instrumented {
     }
     for (const child of childrenOf(node)) visit(child);
   };
-  visit(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }) as unknown as AnyNode);
+  visit(
+    parse(source, { ecmaVersion: 'latest', sourceType: 'module', locations: true }) as unknown as AnyNode,
+  );
 
-  const preamble = `const $c = globalThis.${COUNTERS}.allot(${places}, ${JSON.stringify(file)});`;
-  return { code: preamble + applied(source, inserts), places, literals };
+  const preamble = `const $c = globalThis.${COUNTERS}.allot(${lines.length}, ${JSON.stringify(file)});`;
+  return { code: preamble + applied(source, inserts), lines, literals };
 }
 
 type AnyNode = Node & Record<string, unknown>;

@@ -10,6 +10,8 @@ export type Literals = Readonly<Record<string, readonly (string | number)[]>>;
 export interface Prepared {
   readonly directory: string;
   readonly literals: Literals;
+  /** Line of each counter, by file. */
+  readonly lines: Readonly<Record<string, readonly number[]>>;
 }
 
 /** @param build where `tsc -p tsconfig.tools.json` has put the program. */
@@ -17,6 +19,7 @@ export function prepare(build: string): Prepared {
   const directory = join(build, 'fuzz');
   rmSync(directory, { recursive: true, force: true });
   cpSync(join(build, 'prove'), join(directory, 'prove'), { recursive: true });
+  const lines: Record<string, readonly number[]> = {};
   const literals: Record<string, readonly (string | number)[]> = {};
   for (const path of readdirSync(join(build, 'src'), { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.js')) continue;
@@ -27,7 +30,9 @@ export function prepare(build: string): Prepared {
     const isTable = path.includes('generated');
     const made = source.startsWith('#!') || isTable ? null : instrument(source, path);
     writeFileSync(to, made?.code ?? source);
-    if (made !== null) literals[path] = [...made.literals];
+    if (made === null) continue;
+    literals[path] = [...made.literals];
+    lines[path] = made.lines;
   }
-  return { directory, literals };
+  return { directory, literals, lines };
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { decode, encode } from '@msgpack/msgpack';
+import { findLiveSecrets } from '../../src/replay/secrets.js';
 
 const directory = join(process.cwd(), 'fixtures', 'corpus');
 
@@ -12,10 +13,16 @@ export function readCorpus(target: string): Uint8Array[] {
   return (decode(gunzipSync(readFileSync(path))) as Uint8Array[]).map((input) => Uint8Array.from(input));
 }
 
-/** @returns bytes of the file. */
+/**
+ * What looks like a live credential is left out, as from all fixtures, although it is made up: nobody who scans them has to know that. Targets
+ * that want such inputs have them among their seeds.
+ *
+ * @returns bytes of the file.
+ */
 export function writeCorpus(target: string, inputs: readonly Uint8Array[]): number {
+  const clean = inputs.filter((input) => findLiveSecrets(input).length === 0);
   mkdirSync(directory, { recursive: true });
-  const bytes = gzipSync(encode(inputs), { level: 9 });
+  const bytes = gzipSync(encode(clean), { level: 9 });
   writeFileSync(fileOf(target), bytes);
   return bytes.length;
 }

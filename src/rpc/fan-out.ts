@@ -120,7 +120,8 @@ export function checkNodes(nodes: readonly string[]): void {
   if (nodes.length > MAX_HOSTS) throw bad(`are more than the ${MAX_HOSTS} of Slurm`, nodes.length);
   splitNames(nodes); // throws for what is no name
   if (new Set(nodes).size === nodes.length) return;
-  const twice = nodes.find((node, index) => nodes.indexOf(node) !== index);
+  const seen = new Set<string>();
+  const twice = nodes.find((node) => seen.has(node) || !seen.add(node));
   throw bad('name a node twice, which would get the message twice', twice);
 }
 

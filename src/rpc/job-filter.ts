@@ -5,6 +5,7 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import { JOB_STATES } from '../protocol/messages/job-state.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
+import { nodesSaid } from './nodes-said.js';
 
 /**
  * Which jobs are meant: those that fit **all** that is given. At least one must be given, and none may be `undefined`: what is left out
@@ -142,7 +143,7 @@ function isWckey(own: string | null, wanted: string): boolean {
 }
 
 function hasAnyOf(allocated: string | null, wanted: readonly string[]): boolean {
-  const own = new Set(expandHostlist(allocated ?? ''));
+  const own = new Set(nodesSaid(allocated));
   return wanted.some((node) => own.has(node));
 }
 

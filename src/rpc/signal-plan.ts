@@ -1,7 +1,6 @@
 /**
  * Which nodes get which message, for `signalJob`, `signalJobStep` and `terminateJobStep`: reads at the controller, and nothing sent to a slurmd.
  */
-import { expandHostlist } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
 import { KILL_FLAGS } from '../protocol/kill-flags.js';
@@ -16,6 +15,7 @@ import { sluidTooOld } from './answer.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import { type FoundJobs, lookAtJob } from './job-lookup.js';
+import { nodeSaid, nodesSaid } from './nodes-said.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 import { stepRecords } from './step-lookup.js';
 
@@ -168,7 +168,13 @@ function batchDelivery(
   }
   const stepId = { jobId, stepId: SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, stepHetComp: NO_VAL };
   const flags = KILL_FLAGS.KILL_JOB_BATCH.bit;
-  return { target: `${jobId}.batch`, stepId, flags, nodes: [batchHost], startedIn: new Map() };
+  return {
+    target: `${jobId}.batch`,
+    stepId,
+    flags,
+    nodes: [nodeSaid(batchHost, 'batchHost')],
+    startedIn: new Map(),
+  };
 }
 
 function toDelivery(record: JobStepRecord): Delivery {
@@ -233,7 +239,7 @@ function placed(step: JobStepRecord): PlacedStep {
 
 /** Nodes of a step, each once. */
 export function nodesOf({ nodes }: JobStepRecord): string[] {
-  return [...new Set(expandHostlist(nodes ?? ''))];
+  return [...new Set(nodesSaid(nodes))];
 }
 
 /** The steps of a job but for those that are no program of its user: not the batch step either. */

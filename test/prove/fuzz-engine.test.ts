@@ -98,9 +98,9 @@ describe('instrumented code', () => {
   });
 
   test('has a counter for each way of a branch', () => {
-    const { places, code, literals } = instrument("if (a === 7) b(); c ? d : 'word';", 'x.js');
+    const { lines, code, literals } = instrument("if (a === 7) b(); c ? d : 'word';", 'x.js');
     // Then, the way past it, and both of the other branch.
-    expect(places).toBe(4);
+    expect(lines).toEqual([1, 1, 1, 1]);
     expect(code).toContain(COUNTERS);
     expect([...literals]).toEqual([7, 'word']);
   });
