@@ -64,7 +64,7 @@ export function check(history: History): Finding[] {
 type Find = (rule: Rule, text: string) => void;
 
 /** What holds whatever happened. */
-function manners({ call, said, elapsedMs }: CallHistory, { lagMs }: History, find: Find): void {
+function manners({ call, said, elapsedMs, lateMs }: CallHistory, { lagMs }: History, find: Find): void {
   if (said.settled === 'never') {
     find('never-ended', `${call.verb} after ${elapsedMs} ms`);
     return;
@@ -72,8 +72,7 @@ function manners({ call, said, elapsedMs }: CallHistory, { lagMs }: History, fin
   if (said.secrets.length > 0) find('secret', said.secrets.join(', '));
   if (!said.isTyped) find('untyped-error', said.message ?? said.error ?? '');
   if (said.code === 'SLURMWIRE_INTERNAL') find('untyped-error', `${said.code}: ${said.message}`);
-  const late = elapsedMs - call.timeoutMs;
-  if (late > SLACK_MS + lagMs) find('late', `${late} ms after the ${call.timeoutMs} it had`);
+  if (lateMs > SLACK_MS + lagMs) find('late', `${lateMs} ms after the ${call.timeoutMs} it had`);
 }
 
 function truth(
