@@ -119,7 +119,8 @@ export class LabHall {
       const job = this.#store.shift();
       if (job !== undefined) return job;
     }
-    throw new Error('no job came up in 60 s');
+    const [nodes, jobs] = [await this.exec('sinfo', '-Nl'), await this.exec('squeue')];
+    throw new Error(`no job came up in 60 s:\n${nodes}\n${jobs}`);
   }
 
   giveBack(job: Ready): void {
