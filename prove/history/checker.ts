@@ -254,12 +254,9 @@ function isRefusal(answer: string): boolean {
 }
 
 /**
- * The controller tells the nodes afterwards: one that is down, or a controller that dies, keeps what was accepted from happening. A real one
- * that is killed also forgets what it had not saved yet.
+ * The controller tells the nodes afterwards: one that is down, or a controller that dies, keeps what was accepted from happening.
  */
 function excuses(verb: string, { plan }: History): boolean {
-  const forgets = plan.troubles.some(({ daemon, what }) => daemon === 'slurmctld' && what === 'kill');
-  if (plan.on === 'real' && forgets) return true;
   const isTroubled = plan.troubles.some(({ daemon, what }) => daemon !== 'munged' && what !== 'abort');
   return isTroubled && AFTERWARDS.has(verb);
 }

@@ -23,7 +23,6 @@ export type RealCluster = Pick<
   | 'exec'
   | 'submit'
   | 'waitForJob'
-  | 'saveState'
   | 'killDaemon'
   | 'stopDaemon'
   | 'startDaemon'
@@ -134,7 +133,7 @@ export class LabHall {
     if (kept !== undefined) return kept;
     const { jobId } = await this.running();
     await this.exec('scancel', '--signal=KILL', `${jobId}`);
-    await this.cluster.waitForJob(jobId, ['CANCELLED']);
+    await this.cluster.waitForJob(jobId, ['CANCELLED'], 180_000);
     return jobId;
   }
 
@@ -239,9 +238,6 @@ export class LabStage implements Stage {
       const offset = (await this.#hall.linesOf('signals', jobId)).length;
       this.#jobs.push({ unit: `${jobId}`, jobId, ready, offset });
     }
-    // A controller that is killed knows afterwards what it had saved. Where it cannot be made to, it may have forgotten the jobs.
-    if (plan.troubles.some(({ daemon, what }) => daemon === 'slurmctld' && what === 'kill'))
-      await this.#hall.cluster.saveState().catch(() => {});
     return ids;
   }
 

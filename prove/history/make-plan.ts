@@ -183,8 +183,9 @@ function troubleOf(dice: Dice, daemons: readonly string[], on: Plan['on']): Plan
   const daemon = dice.weighted(
     daemons.map((name) => [name.startsWith('slurmctld') ? 6 : name === 'munged' ? 3 : 1, name]),
   );
+  // A real controller that is killed has forgotten every job it had not saved, those of other runs too; their slurmds then end them.
   const what = dice.weighted<PlannedTrouble['what']>([
-    [on === 'real' && daemon === 'slurmctld' ? 0.5 : 4, 'kill'],
+    [on === 'real' && daemon === 'slurmctld' ? 0 : 4, 'kill'],
     [on === 'real' && daemon === 'slurmctld' ? 0.5 : 2, 'stop'],
     [4, 'pause'],
     [on === 'real' || daemon === 'munged' ? 0 : 1, 'upgrade'],
