@@ -161,6 +161,11 @@ class Run {
     const signal = AbortSignal.any([own.signal, this.#abort.signal]);
     const args = [...call.args];
     const given = args.pop() as object;
+    // When a timer for the same time goes off: what holds that up is not the library's doing.
+    let dueAt = Number.POSITIVE_INFINITY;
+    const due = setTimeout(() => {
+      dueAt = performance.now();
+    }, call.timeoutMs);
     let guard: NodeJS.Timeout | undefined;
     const said = await Promise.race([
       said_(client, call, [...args, { ...given, timeoutMs: call.timeoutMs, signal }]),
@@ -169,11 +174,13 @@ class Run {
       }),
     ]);
     clearTimeout(guard);
+    clearTimeout(due);
     const endedAt = performance.now();
     this.timeline.push(
       `${this.#ms(endedAt)} ms: ${call.verb} ${said.settled}, ${said.outcome} ${said.code ?? ''}`,
     );
-    return { call, said, beganMs: this.#ms(beganAt), elapsedMs: Math.round(endedAt - beganAt) };
+    const lateMs = Math.max(0, Math.round(endedAt - dueAt));
+    return { call, said, beganMs: this.#ms(beganAt), elapsedMs: Math.round(endedAt - beganAt), lateMs };
   }
 
   #reached(moment: Moment, daemon: string, nth: number): Promise<void> | void {

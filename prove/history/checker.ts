@@ -64,7 +64,7 @@ export function check(history: History): Finding[] {
 type Find = (rule: Rule, text: string) => void;
 
 /** What holds whatever happened. */
-function manners({ call, said, elapsedMs }: CallHistory, { lagMs }: History, find: Find): void {
+function manners({ call, said, elapsedMs, lateMs }: CallHistory, { lagMs }: History, find: Find): void {
   if (said.settled === 'never') {
     find('never-ended', `${call.verb} after ${elapsedMs} ms`);
     return;
@@ -72,8 +72,7 @@ function manners({ call, said, elapsedMs }: CallHistory, { lagMs }: History, fin
   if (said.secrets.length > 0) find('secret', said.secrets.join(', '));
   if (!said.isTyped) find('untyped-error', said.message ?? said.error ?? '');
   if (said.code === 'SLURMWIRE_INTERNAL') find('untyped-error', `${said.code}: ${said.message}`);
-  const late = elapsedMs - call.timeoutMs;
-  if (late > SLACK_MS + lagMs) find('late', `${late} ms after the ${call.timeoutMs} it had`);
+  if (lateMs > SLACK_MS + lagMs) find('late', `${lateMs} ms after the ${call.timeoutMs} it had`);
 }
 
 function truth(
@@ -254,10 +253,12 @@ function isRefusal(answer: string): boolean {
   return /^RC (?!0$)/.test(answer);
 }
 
-/** The controller tells the nodes afterwards: one that is down, or a controller that dies, keeps what was accepted from happening. */
-function excuses(verb: string, { plan, passages }: History): boolean {
+/**
+ * The controller tells the nodes afterwards: one that is down, or a controller that dies, keeps what was accepted from happening.
+ */
+function excuses(verb: string, { plan }: History): boolean {
   const isTroubled = plan.troubles.some(({ daemon, what }) => daemon !== 'munged' && what !== 'abort');
-  return isTroubled && AFTERWARDS.has(verb) && passages.length > 0;
+  return isTroubled && AFTERWARDS.has(verb);
 }
 
 /**

@@ -38,6 +38,8 @@ export interface CallHistory {
   readonly said: Said;
   readonly beganMs: number;
   readonly elapsedMs: number;
+  /** Beyond its time limit, as a timer of our own saw it pass; 0: in time. */
+  readonly lateMs: number;
 }
 
 export interface History {

@@ -23,7 +23,6 @@ export type RealCluster = Pick<
   | 'exec'
   | 'submit'
   | 'waitForJob'
-  | 'saveState'
   | 'killDaemon'
   | 'stopDaemon'
   | 'startDaemon'
@@ -36,7 +35,8 @@ export type RealCluster = Pick<
 export const REAL_JOB = { nodes: 2, steps: 1 } as const;
 /** Signals that a job writes down and lives through. An `srun` in its shell's group passes them on. */
 const LOGGED = ['USR1', 'USR2'];
-const NODES = 3;
+/** More than a run troubles: a job whose end a troubled daemon did not hear of holds its CPUs for a minute. */
+const NODES = 6;
 /** Jobs that are kept ready. */
 const READY = 8;
 
@@ -46,20 +46,20 @@ note() { echo "$1 SIG$2" >> signals.$SLURM_JOB_ID; }
 for s in ${LOGGED.join(' ')}; do trap "note batch@$SLURMD_NODENAME $s" $s; done
 cat > step.$SLURM_JOB_ID <<'STEP'
 for s in ${LOGGED.join(' ')}; do trap "echo $SLURM_STEP_ID@$SLURMD_NODENAME SIG$s >> signals.$SLURM_JOB_ID" $s; done
-echo $SLURM_STEP_ID@$SLURMD_NODENAME >> up.$SLURM_JOB_ID
+echo $SLURM_STEP_ID@$SLURMD_NODENAME $$ >> up.$SLURM_JOB_ID
 while :; do sleep 1000 & wait $!; kill $! 2>/dev/null; done
 STEP
 srun -n${REAL_JOB.nodes} -N${REAL_JOB.nodes} bash step.$SLURM_JOB_ID &
 while [ "$(wc -l 2>/dev/null < up.$SLURM_JOB_ID)" != ${REAL_JOB.nodes} ]; do sleep 0.05; done
-echo batch@$SLURMD_NODENAME >> up.$SLURM_JOB_ID
+echo batch@$SLURMD_NODENAME $$ >> up.$SLURM_JOB_ID
 while :; do sleep 1000 & wait $!; kill $! 2>/dev/null; done
 `;
 
-/** A job as squeue has it, and the places of its processes from its own file. */
+/** A job that is up, by its own word. */
 interface Ready {
   readonly jobId: number;
-  /** `0@n1` … */
-  readonly places: readonly string[];
+  /** Where its processes are, `0@n1` …, and their pids. */
+  readonly places: readonly (readonly [place: string, pid: number])[];
 }
 
 /** One real cluster with jobs in store, for several lanes. */
@@ -114,12 +114,13 @@ export class LabHall {
   }
 
   async running(): Promise<Ready> {
-    for (const until = Date.now() + 60_000; Date.now() < until; await sleep(20)) {
+    for (const until = Date.now() + 180_000; Date.now() < until; await sleep(20)) {
       this.#fill();
       const job = this.#store.shift();
       if (job !== undefined) return job;
     }
-    throw new Error('no job came up in 60 s');
+    const [nodes, jobs] = [await this.exec('sinfo', '-Nl'), await this.exec('squeue')];
+    throw new Error(`no job came up in 180 s:\n${nodes}\n${jobs}`);
   }
 
   giveBack(job: Ready): void {
@@ -132,7 +133,7 @@ export class LabHall {
     if (kept !== undefined) return kept;
     const { jobId } = await this.running();
     await this.exec('scancel', '--signal=KILL', `${jobId}`);
-    await this.cluster.waitForJob(jobId, ['CANCELLED']);
+    await this.cluster.waitForJob(jobId, ['CANCELLED'], 180_000);
     return jobId;
   }
 
@@ -165,7 +166,10 @@ export class LabHall {
     for (const until = Date.now() + 30_000; Date.now() < until && !this.#closed; await sleep(50)) {
       const places = await this.linesOf('up', jobId);
       if (places.length !== REAL_JOB.nodes + 1) continue;
-      this.#store.push({ jobId, places });
+      this.#store.push({
+        jobId,
+        places: places.map((line) => [line.split(' ')[0] as string, Number(line.split(' ')[1])]),
+      });
       return;
     }
   }
@@ -234,9 +238,6 @@ export class LabStage implements Stage {
       const offset = (await this.#hall.linesOf('signals', jobId)).length;
       this.#jobs.push({ unit: `${jobId}`, jobId, ready, offset });
     }
-    // A controller that is killed knows afterwards what it had saved.
-    if (plan.troubles.some(({ daemon, what }) => daemon === 'slurmctld' && what === 'kill'))
-      await this.#hall.cluster.saveState();
     return ids;
   }
 
@@ -264,22 +265,19 @@ export class LabStage implements Stage {
         '--Format=JobID:20,State:20,RestartCnt:20',
       )
       .catch(() => '');
-    const stepList = await this.#hall
-      .exec('squeue', '--noheader', '--steps', '--format=%i %N')
-      .catch(() => '');
     const states = new Map(
       shown.split('\n').map((line) => {
         const [id = '', state = '', restarts = '0'] = line.trim().split(/\s+/);
         return [id, { state, restarts: Number(restarts) }];
       }),
     );
-    const alive = new Set(stepList.split('\n').map((line) => line.trim().split(' ')[0]));
     return Promise.all(
       this.#jobs.map(async ({ unit, jobId, ready, offset }) => {
         const signals = (await this.#hall.linesOf('signals', jobId)).slice(offset);
-        const places = ready?.places ?? [];
-        // They live through all that they write down: a step that is no more was killed.
-        const killed = places.filter((place) => !alive.has(`${jobId}.${place.split('@')[0]}`));
+        const places = (ready?.places ?? []).map(([place]) => place);
+        // They live through all that they write down: what is no more was killed. squeue shows steps whose end slurmctld has not heard of.
+        const gone = await Promise.all((ready?.places ?? []).map(([, pid]) => isGone(pid)));
+        const killed = places.filter((_, index) => gone[index]);
         const steps = [...new Set(places.map((place) => place.split('@')[0] as string))];
         const nodesOf = (step: string) =>
           places.filter((place) => place.startsWith(`${step}@`)).map((place) => place.slice(step.length + 1));
@@ -343,4 +341,11 @@ export class LabStage implements Stage {
   }
 
   async close(): Promise<void> {}
+}
+
+/** The lab's processes have the pids that this process sees. */
+async function isGone(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  // Past the name, which may have anything in it, comes the state: a zombie is no more.
+  return stat === null || !/\((?:bash|slurm_script)\) [^ZX]/.test(stat);
 }

@@ -95,7 +95,7 @@ describe('the checker, given histories of lies', () => {
   });
 
   test('late, never, untyped, with a secret, with a connection left open', () => {
-    expect(rules({ said: { outcome: 'unknown' }, elapsedMs: 800 })).toEqual(['late']);
+    expect(rules({ said: { outcome: 'unknown' }, lateMs: 300 })).toEqual(['late']);
     expect(rules({ said: { settled: 'never' } })).toContain('never-ended');
     expect(
       check({ ...historyOf({ said: { outcome: 'unknown' } }), leftOpen: 1 }).map(({ rule }) => rule),
@@ -224,7 +224,7 @@ interface Lie {
   readonly state?: string;
   readonly restarts?: number;
   readonly passages?: History['passages'];
-  readonly elapsedMs?: number;
+  readonly lateMs?: number;
 }
 
 /** One call about job 12 with a step on two nodes: what was said of it, and what happened. */
@@ -235,14 +235,14 @@ function historyOf({
   state,
   restarts,
   passages = [],
-  elapsedMs = 10,
+  lateMs = 0,
 }: Lie): History {
   const verb = effect.kind === 'requeued' ? 'requeue' : 'killJob';
   const call: PlannedCall = { verb, args: [12, {}], effects: [effect], timeoutMs: 500 };
   const whole: Said = { ...NEVER, ...saidByResult({}), ...said };
   return {
     plan: { ...makePlan(1, { on: 'embedded' }), faults: [], troubles: [], calls: [call] },
-    ...{ ids: [12], calls: [{ call, said: whole, beganMs: 0, elapsedMs }] },
+    ...{ ids: [12], calls: [{ call, said: whole, beganMs: 0, elapsedMs: 10, lateMs }] },
     ...{ before: [unit('12')], after: [unit('12', signals, state, restarts)] },
     ...{ passages, executed: null, timeline: [], lagMs: 0, leftOpen: 0 },
   };
