@@ -17,6 +17,7 @@ const SUBMIT = fileURLToPath(new URL('../../../bench/peers/submit-held.c', impor
 const NAME = 'mass';
 /** Three rounds say enough of what takes seconds, and every turn needs a new set of jobs. */
 const MAX_ROUNDS = 3;
+const WARM_UP = 1_000;
 const BY_IDS = 'killJobs, ids';
 const BY_FILTER = 'killJobs, filter';
 
@@ -99,6 +100,10 @@ class Stage {
       };
       const ctld = {
         'scancel --ctld, ids': this.#turn('scancel --ctld, ids', (ids) => this.#scancel(['--ctld'], ids)),
+        // As killJobs asks: with an entry for each job in the answer.
+        'scancel --ctld -v, ids': this.#turn('scancel --ctld -v, ids', (ids) =>
+          this.#scancel(['--ctld', '--verbose'], ids),
+        ),
         'scancel --ctld, filter': this.#turn('scancel --ctld, filter', () =>
           this.#scancel(['--ctld', ...FILTER]),
         ),
@@ -108,6 +113,7 @@ class Stage {
         ...scancel,
         ...(hasCtld ? ctld : {}),
       };
+      await this.#warmUp(client);
       const rounds = Math.min(this.#context.rounds, MAX_ROUNDS);
       const pairing = await playRounds(rounds, turns, 0);
       const what = `${this.#count.toLocaleString('en-US')} pending jobs cancelled`;
@@ -117,7 +123,7 @@ class Stage {
       for (const [us, targets] of Object.entries({
         [BY_IDS]: {
           'scancel, ids': hasCtld ? atMost(0.2) : null,
-          ...(hasCtld ? { 'scancel --ctld, ids': atMost(1) } : {}),
+          ...(hasCtld ? { 'scancel --ctld, ids': atMost(1), 'scancel --ctld -v, ids': null } : {}),
         },
         [BY_FILTER]: {
           'scancel, filter': null,
@@ -146,6 +152,14 @@ class Stage {
     }
   }
 
+  /** Few jobs, which count for nothing: a scheduler's process has done it before, and so has slurmctld. */
+  async #warmUp(client: ClientProcess): Promise<void> {
+    for (const isByIds of [true, false, true]) {
+      const ids = await this.#submit(WARM_UP);
+      await this.#ours(client, isByIds ? ids : { name: NAME, state: 'PENDING' }, WARM_UP);
+    }
+  }
+
   #rpcsOf(contestant: string): number {
     return median(this.#turns.filter((one) => one.contestant === contestant).map(({ rpcs }) => rpcs));
   }
@@ -169,10 +183,10 @@ class Stage {
     };
   }
 
-  async #ours(client: ClientProcess, which: unknown): Promise<Spent> {
+  async #ours(client: ClientProcess, which: unknown, count = this.#count): Promise<Spent> {
     const { ms, cpuMs, result, error } = await client.call('killJobs', [which], true);
     const jobs = result.jobs as { accepted?: number } | undefined;
-    if (error !== null || jobs?.accepted !== this.#count)
+    if (error !== null || jobs?.accepted !== count)
       throw new Error(`killJobs: ${error ?? JSON.stringify(result)}`);
     return { ms, cpuMs, ownCount: result.rpcs as number };
   }
@@ -192,12 +206,12 @@ class Stage {
     return { ms: 1000 * real, cpuMs: 1000 * (user + system), ownCount: null };
   }
 
-  async #submit(): Promise<number[]> {
+  async #submit(count = this.#count): Promise<number[]> {
     const { uid, gid } = this.#cluster.users.alice;
-    const half = [this.#submitter, this.#count / 2, uid, gid, NAME].map(String);
+    const half = [this.#submitter, count / 2, uid, gid, NAME].map(String);
     const outputs = await Promise.all([this.#root(half), this.#root(half)]);
     const ids = outputs.flatMap((output) => output.trim().split('\n').map(Number));
-    if (ids.length !== this.#count) throw new Error(`${ids.length} jobs were submitted`);
+    if (ids.length !== count) throw new Error(`${ids.length} jobs were submitted`);
     return ids.sort((a, b) => a - b);
   }
 

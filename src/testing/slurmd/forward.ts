@@ -30,6 +30,8 @@ export interface Forwarder {
   /** TreeWidth of its slurm.conf. */
   readonly treeWidth: number;
   readonly messageTimeoutMs: number;
+  /** TCPTimeout of its slurm.conf, in milliseconds: how long to wait for a connection. */
+  readonly tcpTimeoutMs: number;
   /** Where a node's slurmd listens; `null` for a name it does not know. */
   endpointOf(node: string): Endpoint | null;
   readonly signal: AbortSignal;
@@ -106,7 +108,7 @@ async function ask(
   const timeoutMs = waitFor(block, below.length, width, by);
   const deadline = new Deadline(Math.max(1, Math.min(timeoutMs, 0x7fffffff)), by.signal);
   try {
-    const connection = await tcpTransport().connect(endpoint, deadline);
+    const connection = await tcpTransport({ connectTimeoutMs: by.tcpTimeoutMs }).connect(endpoint, deadline);
     const close = () => connection.close();
     deadline.signal.addEventListener('abort', close, { once: true });
     try {
