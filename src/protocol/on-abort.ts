@@ -51,6 +51,15 @@ export function untilAborted<Result>(
     if (signal.aborted) abandon();
     else takeBack = onAbort(signal, abandon);
     // Both ways are always handled, so a result that comes too late is no unhandled rejection.
-    promise.then(resolve, reject).finally(takeBack);
+    promise.then(
+      (result) => {
+        takeBack();
+        resolve(result);
+      },
+      (error) => {
+        takeBack();
+        reject(error);
+      },
+    );
   });
 }
