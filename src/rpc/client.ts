@@ -559,7 +559,7 @@ export class SlurmClient implements AsyncDisposable {
    * @param work gets the options as they were when the call was made, whatever becomes of the caller's object.
    * @param budgetMs the default time limit, where it depends on the arguments.
    */
-  async #run<T, O extends CallOptions>(
+  #run<T, O extends CallOptions>(
     verb: SlurmwireVerb,
     target: unknown,
     unixSignal: unknown,
@@ -575,11 +575,9 @@ export class SlurmClient implements AsyncDisposable {
       ? traceCall({ client: this, verb, target, unixSignal, options, known }, carryOut)
       : carryOut(null);
     this.#inFlight.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#inFlight.delete(running);
-    }
+    const forget = () => this.#inFlight.delete(running);
+    running.then(forget, forget);
+    return running;
   }
 
   async #carryOut<T, O extends CallOptions>(
@@ -597,7 +595,7 @@ export class SlurmClient implements AsyncDisposable {
     const defaultMs = (budgetMs?.(messageTimeoutMs, own) ?? exchanges * messageTimeoutMs) + takeoverMs;
     const deadline = new Deadline(own.timeoutMs ?? this.#timeoutMs ?? defaultMs, own.signal);
     belongsTo(deadline.signal, trace);
-    return plannedAnew(async () => work(deadline, own)).finally(() => deadline.dispose());
+    return plannedAnew(() => work(deadline, own)).finally(() => deadline.dispose());
   }
 }
 

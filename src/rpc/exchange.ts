@@ -96,7 +96,7 @@ async function sendAndReceive(
     steps = new StepsUntilAborted(context.signal);
     // The credential first: no thread of slurmctld is held by an open connection while munged is slow.
     const auth = await steps.step(createCredential(setup.auth, request, context));
-    const frame = packFrame({ ...request, messageName: request.name, auth }, pooled);
+    let frame: Uint8Array | null = packFrame({ ...request, messageName: request.name, auth }, pooled);
 
     progress.phase = 'connect';
     trace?.enter('connect');
@@ -108,6 +108,7 @@ async function sendAndReceive(
     trace?.enter('send');
     progress.sent = true;
     await writeFrame(connection, frame, place, steps);
+    frame = null; // not to be kept while the answer is waited for, which may be long
 
     progress.phase = 'wait';
     trace?.enter('wait');
