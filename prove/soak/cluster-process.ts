@@ -120,6 +120,8 @@ class Trouble {
   readonly #chance: Chance;
   readonly #count: Record<string, number> = {};
   readonly #over = new AbortController();
+  /** What munged does wrong and nobody has met yet. */
+  #takeBack = () => {};
   readonly #events: Promise<void>;
 
   constructor(
@@ -154,6 +156,7 @@ class Trouble {
     this.#over.abort();
     this.#cluster.clearFaults();
     await this.#events;
+    this.#takeBack();
     return this.#count;
   }
 
@@ -236,9 +239,10 @@ class Trouble {
   }
 
   async #mungedFails(): Promise<void> {
+    this.#takeBack();
     const fault = this.#chance.one(['hang', 'close', { error: 1 }, { error: 15 }] as const);
     this.#note(`munged: ${typeof fault === 'string' ? fault : `error ${fault.error}`}`);
-    this.#cluster.munged.fault(fault, { times: fault === 'hang' ? 1 : 3 });
+    this.#takeBack = this.#cluster.munged.fault(fault, { times: fault === 'hang' ? 1 : 3 });
   }
 }
 

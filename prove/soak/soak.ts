@@ -13,6 +13,8 @@ export interface SoakPlan {
   /** Before each batch. */
   prepare?(): Promise<void>;
   readonly watched?: Watched;
+  /** How many classes of objects are counted. Default: as suits the length of the run. */
+  readonly classes?: number;
 }
 
 export interface SoakReport {
@@ -55,7 +57,10 @@ export async function soak(plan: SoakPlan): Promise<SoakReport> {
     );
     done = end;
     await quiet();
-    samples.push({ calls: done, sample: await sample(watched, isShort ? SHORT.classes : undefined) });
+    samples.push({
+      calls: done,
+      sample: await sample(watched, plan.classes ?? (isShort ? SHORT.classes : undefined)),
+    });
   }
   const trends = trendsOf(samples);
   return {

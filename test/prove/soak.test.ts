@@ -1,10 +1,14 @@
 /** The verdict of `npm run prove:soak`: that it finds what grows, and passes what does not. */
+import { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bound, trendOf } from '../../prove/soak/flat.js';
 import { boundOf } from '../../prove/soak/measure.js';
 import { readOptions, UsageError } from '../../prove/soak/options.js';
 import { Chance } from '../../prove/soak/random.js';
+import { soak } from '../../prove/soak/soak.js';
 
 const calls = Array.from({ length: 18 }, (_, i) => (i + 7) * 1_000);
 const BOUND: Bound = { growth: 100, unit: 'count' };
@@ -70,4 +74,46 @@ test.each([
   ['--nothing', '1'],
 ])('%s %s is refused', (...args) => {
   expect(() => readOptions(args)).toThrow(UsageError);
+});
+
+describe('a short run', () => {
+  setFlagsFromString('--expose-gc');
+  globalThis.gc ??= runInNewContext('gc') as NonNullable<typeof globalThis.gc>;
+  const run = (leak: (index: number) => void) =>
+    soak({
+      name: 'short',
+      calls: 360,
+      concurrency: 4,
+      until: Number.POSITIVE_INFINITY,
+      classes: 1,
+      call: async (index) => {
+        leak(index);
+        return 'done';
+      },
+    });
+  const grows = ({ trends }: Awaited<ReturnType<typeof soak>>) =>
+    trends.filter(({ isFlat }) => !isFlat).map(({ name }) => name);
+
+  test('that leaks sockets, listeners and memory is found out in each of them', async () => {
+    const held: unknown[] = [];
+    const listener = () => {};
+    const report = await run((index) => {
+      held.push(new Uint8Array(20_000));
+      if (index % 4 === 0) held.push(new Socket());
+      if (index % 10 === 0) process.on('SIGUSR2', listener);
+    });
+    process.removeAllListeners('SIGUSR2');
+    expect(held.length).toBeGreaterThan(360);
+    expect(report.isFlat).toBe(false);
+    expect(grows(report)).toEqual(
+      expect.arrayContaining(['arrayBuffers', 'objects:Socket', 'listeners:process']),
+    );
+  });
+
+  test('that leaks nothing is flat in what it could leak', async () => {
+    const report = await run(() => {});
+    expect(report).toMatchObject({ calls: 360, became: { done: 360 } });
+    for (const name of ['arrayBuffers', 'objects:Socket', 'listeners:process', 'descriptors'])
+      expect(grows(report)).not.toContain(name);
+  });
 });
