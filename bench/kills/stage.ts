@@ -17,6 +17,7 @@ import { encodeFrame } from '../../src/protocol/frame.js';
 import { messageTypeNumber } from '../../src/protocol/message-type.js';
 import type { MessageName } from '../../src/protocol/messages/index.js';
 import { RELEASE_NAMES, type Release } from '../../src/protocol/release.js';
+import { NO_STEP_ID } from '../../src/protocol/step-id.js';
 import { mayTake } from '../../src/rpc/version-choice.js';
 import type { Killed, KillRun } from './kill-run.js';
 
@@ -143,8 +144,15 @@ export class KillStage implements AsyncDisposable {
     const conf = join(this.cluster.workDirectory, 'responder.conf');
     const text = readFileSync(this.cluster.slurmConf, 'utf8');
     writeFileSync(conf, text.replace(/^SlurmctldPort=.*$/m, `SlurmctldPort=${port}`), { mode: 0o644 });
+    const question = join(this.cluster.workDirectory, 'kill.frame');
+    writeFileSync(question, killFrame(this.release));
+    const floor = (which: 'net' | 'credential') => {
+      const program = fileURLToPath(new URL('floor-client.js', import.meta.url));
+      return this.#process(fork(program, [which, port, question, this.cluster.mungeSocket]));
+    };
     return {
       conf,
+      floor,
       answered: async () => {
         child.stdin.write('\n');
         return (await nextLine()).split(' ').map(Number);
@@ -192,8 +200,18 @@ export class KillStage implements AsyncDisposable {
 export interface Responder {
   /** The slurm.conf that leads to it. */
   readonly conf: string;
+  /** What a kill cannot do without in Node, alone: `floor-client.ts`. */
+  readonly floor: (which: 'net' | 'credential') => Promise<Killer>;
   /** Kills and first contacts answered since it was asked last. */
   readonly answered: () => Promise<number[]>;
+}
+
+/** A kill as it goes out, its credential aside: that has the length of a real one and is none. */
+function killFrame(release: Release): Uint8Array {
+  const record = { stepId: NO_STEP_ID, sjobId: '1', sibling: null, signal: 9, flags: 0 };
+  const body = encodeBody('REQUEST_KILL_JOB', release, record);
+  const auth = { plugin: 'auth/munge', credential: 'x'.repeat(250) } as const;
+  return encodeFrame({ release, messageName: 'REQUEST_KILL_JOB', auth, body });
 }
 
 async function endOf(child: ChildProcess): Promise<void> {

@@ -1,4 +1,4 @@
-import { KillRounds } from '../kills/kill-rounds.js';
+import { KillRounds, type KillTurn } from '../kills/kill-rounds.js';
 import { cpuOf } from '../kills/kill-run.js';
 import { atEachPlace } from '../kills/places.js';
 import { atMost, type Measure, rowsBeside } from '../measure.js';
@@ -13,13 +13,22 @@ export const cpuPerKill: Measure = {
   async run(context) {
     const kills = context.isQuick ? 300 : 2_000;
     const warmUp = context.isQuick ? 100 : 1_000;
-    const measured = await atEachPlace(context, async ({ name, slurmwire, libslurm, kill }) => {
-      const rounds = await KillRounds.play(context.rounds, {
+    const measured = await atEachPlace(context, async ({ name, slurmwire, libslurm, responder, kill }) => {
+      // Of what a kill cannot do without, how much is Node's: in sum this is the floor.
+      const floors: Record<string, KillTurn> = {};
+      if (responder !== null) {
+        const [net, credential] = [await responder.floor('net'), await responder.floor('credential')];
+        floors['node:net alone'] = () => kill(net, { kills, warmUp, atATime: AT_A_TIME });
+        floors['munge() alone'] = () => kill(credential, { kills, warmUp, atATime: AT_A_TIME });
+      }
+      const turns: Record<string, KillTurn> = {
+        ...floors,
         slurmwire: () => kill(slurmwire, { kills, warmUp, atATime: AT_A_TIME }),
         'slurmwire, one at a time': () => kill(slurmwire, { kills, warmUp, atATime: 1 }),
         'libslurm, 1 thread': () => kill(libslurm, { kills, warmUp: 10, atATime: 1 }),
         'libslurm, 8 threads': () => kill(libslurm, { kills, warmUp: 10, atATime: 8 }),
-      });
+      };
+      const rounds = await KillRounds.play(context.rounds, turns);
       const common = { what: 'client CPU per kill', on: name, unit: 'µs' };
       const rows = rowsBeside(common, rounds.pairing(cpuOf), 'slurmwire', {
         'libslurm, 1 thread': atMost(1),

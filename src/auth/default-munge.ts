@@ -35,6 +35,7 @@ export function defaultMunge(options: MungeOptions = {}): MungeAuthenticator {
       return chosen?.via ?? null;
     },
     create: async (payload, restrictUid, context) => {
+      if (chosen !== null) return chosen.create(payload, restrictUid, context);
       // As the payload is now, while the library is being loaded as well.
       const bytes = new Uint8Array(payload);
       return (await choice(context.signal)).create(bytes, restrictUid, context);

@@ -136,6 +136,8 @@ export class ControllerLink {
   readonly #learned: Learned;
   readonly #count: { exchanges: number; backoffs: number };
   readonly #clock: Clock;
+  /** This link in the version that it was last settled in. */
+  #settled: ControllerLink | undefined;
 
   constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0, backoffs: 0 }) {
     this.setup = setup;
@@ -191,7 +193,14 @@ export class ControllerLink {
       return { value: contact, isStandby: contact.standby !== null };
     });
     if (value.release === this.setup.release) return this;
-    return new ControllerLink({ ...this.setup, release: value.release }, this.#learned, this.#count);
+    if (this.#settled?.setup.release !== value.release) {
+      this.#settled = new ControllerLink(
+        { ...this.setup, release: value.release },
+        this.#learned,
+        this.#count,
+      );
+    }
+    return this.#settled;
   }
 
   /** Answers through this link that said: too many requests. */
