@@ -152,7 +152,8 @@ const CALLS: Readonly<Record<string, (slurm: SlurmClient) => Promise<unknown> | 
   kill: (slurm) => slurm.kill(7, 0, { timeoutMs: 2_000 }),
   ping: (slurm) => slurm.ping({ timeoutMs: 2_000 }),
   explain: (slurm) => slurm.explain('killJob', 7, 'SIGTERM', { timeoutMs: 2_000 }),
-  terminate: (slurm) => slurm.terminate(7, { timeoutMs: 400_000 }),
+  terminate: (slurm) =>
+    slurm.terminate(7, { ladder: [{ signal: 'SIGKILL' }], confirmMs: 1, timeoutMs: 20_000 }),
 };
 
 /** Everything that is published while the work is done. */
