@@ -79,13 +79,15 @@ function troubleWithName(name: unknown): string | null {
   if (typeof name !== 'string') return 'is not a string';
   if (name === '') return 'is empty';
   if (name.length > MAX_NAME_LENGTH) return `has more than ${MAX_NAME_LENGTH} characters`;
+  let hasSurrogate = false;
   for (const character of name) {
+    if (character >= '\ud800') hasSurrogate = true;
     if (SEPARATORS.includes(character)) return 'has a separator in it: comma, space, tab or newline';
     const trouble = troubleWithCharacter(character);
     if (trouble !== null) return `has ${trouble}`;
   }
   // It would be another name's bytes, and that name could be in the list as well.
-  if (!isWireText(name))
+  if (hasSurrogate && !isWireText(name))
     return 'has a lone surrogate that stands for no byte, or bytes that make a character';
   return isTooLarge(splitName(name).digits) ? 'ends with a number larger than 64 bits hold' : null;
 }

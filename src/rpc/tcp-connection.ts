@@ -47,7 +47,7 @@ interface Reader {
  * A socket with as little around it as one request and one reply need: Node's streams would allocate 64 KiB for each read. What is inside TLS has
  * to go through them (`socket-connection.ts`). It never ends its own direction before it is closed.
  */
-class TcpConnection implements Connection {
+export class TcpConnection implements Connection {
   readonly isTls = false;
   readonly #socket: Socket;
   #tellOpened: ((error: unknown) => void) | null;

@@ -32,8 +32,8 @@ const CALLS: Readonly<Record<string, (slurm: SlurmClient) => PromiseLike<unknown
   'a look': (slurm) => slurm.probe(7, { timeoutMs: 20_000 }),
   'a ladder': (slurm) =>
     slurm.terminate(7, {
-      ladder: [{ signal: 'SIGTERM', graceMs: 1_000 }, { signal: 'SIGKILL' }],
-      confirmMs: 2_000,
+      ladder: [{ signal: 'SIGTERM', graceMs: 1 }, { signal: 'SIGKILL' }],
+      confirmMs: 1,
     }),
 };
 

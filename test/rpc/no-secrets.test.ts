@@ -128,11 +128,11 @@ function saidBack(
       return frame('RESPONSE_SLURM_RC', { returnCode: number }, auth);
     case 'names':
       if (messageName === 'REQUEST_JOB_STEP_INFO')
-        return stepInfoReply([{ jobId: 7, stepId: 0, nodes: secret }], release, [[7, secret]]);
+        return stepInfoReply([{ jobId: 7, stepId: 0, nodes: 'n1' }], release, [[7, 'n1']]);
       if (messageName?.startsWith('REQUEST_NODE'))
-        return nodeInfoReply([{ name: secret, nodeAddr: secret, version: secret }], release);
+        return nodeInfoReply([{ name: 'n1', nodeAddr: 'n1', version: secret }], release);
       return jobInfoReply(
-        [{ jobId: 7, name: secret, nodes: secret, batchFlag: 1, batchHost: secret, userId: 1000 }],
+        [{ jobId: 7, name: secret, nodes: 'n1', batchFlag: 1, batchHost: 'n1', userId: 1000 }],
         release,
       );
     default:
@@ -152,7 +152,8 @@ const CALLS: Readonly<Record<string, (slurm: SlurmClient) => Promise<unknown> | 
   kill: (slurm) => slurm.kill(7, 0, { timeoutMs: 2_000 }),
   ping: (slurm) => slurm.ping({ timeoutMs: 2_000 }),
   explain: (slurm) => slurm.explain('killJob', 7, 'SIGTERM', { timeoutMs: 2_000 }),
-  terminate: (slurm) => slurm.terminate(7, { timeoutMs: 400_000 }),
+  terminate: (slurm) =>
+    slurm.terminate(7, { ladder: [{ signal: 'SIGKILL' }], confirmMs: 1, timeoutMs: 20_000 }),
 };
 
 /** Everything that is published while the work is done. */

@@ -5,6 +5,7 @@
 import { afterEach } from 'vitest';
 import { SlurmError } from '../../src/protocol/slurm-error.js';
 import { SocketConnection } from '../../src/rpc/socket-connection.js';
+import { TcpConnection } from '../../src/rpc/tcp-connection.js';
 import { OutgoingJudge } from './outgoing-judge.js';
 import { secretsShownBy } from './shown-secrets.js';
 
@@ -14,16 +15,18 @@ const judge = new OutgoingJudge({
   onlyOnes: new Set(['MUNGE:AwQFAAC7:']),
 });
 const connections = new WeakMap<object, ReturnType<OutgoingJudge['connection']>>();
-const { write } = SocketConnection.prototype;
-SocketConnection.prototype.write = function (this: SocketConnection, bytes) {
-  let seen = connections.get(this);
-  if (seen === undefined) {
-    seen = judge.connection();
-    connections.set(this, seen);
-  }
-  seen.wrote(Uint8Array.from(bytes));
-  return write.call(this, bytes);
-};
+for (const { prototype } of [SocketConnection, TcpConnection]) {
+  const { write } = prototype;
+  prototype.write = function (this: object, bytes: Uint8Array) {
+    let seen = connections.get(this);
+    if (seen === undefined) {
+      seen = judge.connection();
+      connections.set(this, seen);
+    }
+    seen.wrote(Uint8Array.from(bytes));
+    return write.call(this as never, bytes);
+  };
+}
 
 /** Errors of the test that runs; of thousands the first ones. */
 const MOST_ERRORS = 30;
