@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { LONG_ON_EMBEDDED, ONLY_REAL } from './test/live/support/only-real.js';
 
 const common = {
-  setupFiles: ['test/support/seed.ts'],
+  setupFiles: ['test/support/seed.ts', 'test/support/watch.ts'],
   // Tests that change users or load native code want a process of their own, not a thread.
   pool: 'forks' as const,
   testTimeout: 60_000,

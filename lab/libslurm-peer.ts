@@ -27,8 +27,20 @@ export interface PeerPlace<User extends string> {
   readonly workDirectory: string;
   exec(
     argv: readonly string[],
-    options: { readonly user: User; readonly env?: Readonly<Record<string, string>> },
+    options: {
+      readonly user: User;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly timeoutMs?: number;
+    },
   ): Promise<ExecResult>;
+}
+
+/** What a program is linked to, where it is more than the public libslurm. */
+export interface PeerBuildOptions {
+  /** What the program is called; `libslurm-peer` where not given. */
+  readonly name?: string;
+  /** The library of Slurm's own programs, which has what libslurm hides; its functions are no API. */
+  readonly full?: boolean;
 }
 
 /** A program linked to the libslurm of the release of the place where it runs. */
@@ -45,14 +57,10 @@ export class LibslurmPeer<User extends string = LabUser> {
   static async build<User extends string>(
     place: PeerPlace<User>,
     source: string,
+    { name = 'libslurm-peer', full = false }: PeerBuildOptions = {},
   ): Promise<LibslurmPeer<User>> {
-    const root = await prepare({ release: place.release, install: false });
-    const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-    const program = join(place.workDirectory, 'libslurm-peer');
-    // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
-    const link = ['-nodefaultlibs', '-lslurm', '-l:libc.so.6', '-l:libc_nonshared.a'];
-    const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
-    await run('gcc', ['-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link], { cwd: '/' });
+    const program = join(place.workDirectory, name);
+    await compilePeer(place.release, source, program, { full });
     return new LibslurmPeer(place, program);
   }
 
@@ -62,11 +70,38 @@ export class LibslurmPeer<User extends string = LabUser> {
     [name, ...args]: readonly [string, ...(string | number)[]],
     env: Readonly<Record<string, string>> = {},
   ): Promise<LibslurmAnswer> {
-    const argv = [this.#program, name, ...args.map(String)];
-    const { code, stdout, stderr } = await this.#place.exec(argv, { user, env });
+    return (await this.run(user, [name, ...args], { env })) as LibslurmAnswer;
+  }
+
+  /** Runs the program, which prints JSON. */
+  async run(
+    user: User,
+    args: readonly (string | number)[],
+    options: { readonly env?: Readonly<Record<string, string>>; readonly timeoutMs?: number } = {},
+  ): Promise<unknown> {
+    const argv = [this.#program, ...args.map(String)];
+    const { code, stdout, stderr } = await this.#place.exec(argv, { ...options, user });
     if (code !== 0) throw new LabError(`"${argv.join(' ')}" failed (exit code ${code}): ${stderr.trim()}`);
     return JSON.parse(stdout);
   }
+}
+
+/** Compiles `source` to the file `program`, linked to a release's libslurm: with the machine's gcc and everything else of the release. */
+export async function compilePeer(
+  release: string,
+  source: string,
+  program: string,
+  { full = false }: Pick<PeerBuildOptions, 'full'> = {},
+): Promise<void> {
+  const root = await prepare({ release, install: false });
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  const plugins = 'usr/lib/x86_64-linux-gnu/slurm-wlm';
+  const libslurm = full ? [`-L${join(root, plugins)}`, '-lslurmfull', `-Wl,-rpath,/${plugins}`] : ['-lslurm'];
+  // libc by its file: the linker script for -lc names the loader by a link that leads out of an old root.
+  const link = ['-nodefaultlibs', ...libslurm, '-l:libc.so.6', '-l:libc_nonshared.a'];
+  const where = [`--sysroot=${root}`, `-B${libraries}`, `-L${libraries}`];
+  const argv = ['-O2', '-Wall', '-Wextra', '-Werror', ...where, '-o', program, source, ...link];
+  await run('gcc', argv, { cwd: '/' });
 }
 
 const run = promisify(execFile);

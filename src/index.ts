@@ -18,7 +18,8 @@ export {
   type SlurmAuthOptions,
   slurmAuth,
 } from './auth/index.js';
-export { type LoadSlurmConfigOptions, loadSlurmConfig, type SlurmConfig } from './config/index.js';
+export type { LoadSlurmConfigOptions, SlurmConfig } from './config/index.js';
+export { loadSlurmConfig } from './config/load-when-asked.js';
 export type { AuthSection } from './protocol/auth-section.js';
 export type {
   Authenticator,

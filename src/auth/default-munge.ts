@@ -2,9 +2,8 @@
 
 import { untilAborted } from '../protocol/on-abort.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
-import { munge } from './munge.js';
+import { loadMunge, munge } from './munge.js';
 import type { MungeAuthenticator } from './munge-authenticator.js';
-import { loadMunge } from './munge-library.js';
 import { checkMungeOptions, type MungeOptions } from './munge-options.js';
 import { mungeSocket } from './munge-socket.js';
 
@@ -36,6 +35,7 @@ export function defaultMunge(options: MungeOptions = {}): MungeAuthenticator {
       return chosen?.via ?? null;
     },
     create: async (payload, restrictUid, context) => {
+      if (chosen !== null) return chosen.create(payload, restrictUid, context);
       // As the payload is now, while the library is being loaded as well.
       const bytes = new Uint8Array(payload);
       return (await choice(context.signal)).create(bytes, restrictUid, context);

@@ -2,7 +2,7 @@
  * What stands in a JSON Web Token (RFC 7519, compact form), read without its key: nothing here proves anything. It is read so that what a daemon
  * would refuse is known before it is sent. No error of this file has a part of the token in it, nor one of the parser's as its cause, which would.
  */
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { SlurmAuthError } from '../protocol/slurm-error.js';
 
 /** Longest token that is taken, in characters. Slurm's own are some hundred; those with a whole identity in them, a few thousand. */

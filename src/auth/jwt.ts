@@ -6,7 +6,7 @@
  */
 import type { AuthSection } from '../protocol/auth-section.js';
 import type { Authenticator } from '../protocol/authenticator.js';
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { SlurmAuthError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { integerClaim, malformed, readJwt, textClaim } from './jwt-text.js';
 import {

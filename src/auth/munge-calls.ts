@@ -139,8 +139,11 @@ export class MungeCalls implements MungeCallPort {
       if (error !== EMUNGE_SUCCESS) {
         return { ...UNHEARD, error, text: this.#errorText(context, error), socket: asked };
       }
-      const socket = this.#getString(context, OPT.SOCKET);
-      return { ...(await use(context)), socket };
+      const result = await use(context);
+      // Only an error tells of it. Where none was given, the library knows which it was.
+      const isTold = result.error !== EMUNGE_SUCCESS || result.value === null;
+      const socket = isTold ? this.#getString(context, OPT.SOCKET) : asked;
+      return { ...result, socket };
     } finally {
       this.#contextDestroy(context);
       this.#contexts -= 1;

@@ -21,19 +21,6 @@ const LIBRARY_NAMES: readonly string[] =
 /** Loads in progress or done, by the path asked for. Failures are forgotten, so that installing the library helps at once. */
 const loaded = new Map<string, Promise<MungeCalls>>();
 
-/**
- * Loads libmunge ahead of its first use, for example before the process gives up privileges or changes its root.
- *
- * Not needed otherwise: {@link munge} loads it at the first credential. Loading twice costs nothing.
- *
- * @param library path or name of the shared object; default: the system's `libmunge.so.2` (macOS: `libmunge.2.dylib`).
- * @throws SlurmAuthError with code `ESLURM_AUTH_SKIP` and reason `no-library` (libmunge cannot be loaded)
- *   or `no-ffi` (koffi cannot).
- */
-export async function loadMunge(library?: string): Promise<void> {
-  await mungeCalls(library);
-}
-
 /** @internal The library's calls, loading it first if need be. */
 export function mungeCalls(library?: string): Promise<MungeCalls> {
   const key = library ?? '';

@@ -5,15 +5,11 @@
  * Source: the SACK client of 23.11 to 26.05, and the claims of the daemons' own tokens there.
  */
 import type { AuthSection } from '../protocol/auth-section.js';
-import type { Authenticator, CallContext, VerifiedCredential } from '../protocol/authenticator.js';
-import { errorNumber } from '../protocol/error-meaning.js';
+import type { Authenticator, VerifiedCredential } from '../protocol/authenticator.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { headerVersionOf, isAtLeast, isRelease, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmAuthError, SlurmConfigError, SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import { integerClaim, type JwtText, malformed, readJwt, textClaim } from './jwt-text.js';
-import { pause } from './pause.js';
-import { type SackCall, SackFailure, sackExchange } from './sack-exchange.js';
-import { mayPass, type SackTry, sackError } from './sack-failure.js';
-import { decodeCreated, decodeVerified, encodeSackRequest } from './sack-messages.js';
 import { wrongPlugin } from './wrong-plugin.js';
 
 const PLUGIN = 'auth/slurm';
@@ -52,9 +48,11 @@ export function slurmAuth(options: SlurmAuthOptions = {}): Authenticator {
 
     async create(payload, restrictUid, context): Promise<AuthSection> {
       if (restrictUid !== null) checkUid(restrictUid);
-      const request = encodeSackRequest({ rpc: 'create', version, restrictUid, payload });
       const paths = sackPaths(own, process.env.SLURM_SACK_SOCKET);
-      const token = await persist(paths, 'create', { request, decode: decodeCreated }, context);
+      // As the payload is now, whatever the caller does with its buffer meanwhile.
+      const asked = { rpc: 'create', version, restrictUid, payload: new Uint8Array(payload) } as const;
+      const { createToken } = await sack();
+      const token = await createToken(paths, asked, context);
       readJwt(token, PLUGIN, 'What the SACK daemon made');
       return { plugin: PLUGIN, token };
     },
@@ -65,9 +63,9 @@ export function slurmAuth(options: SlurmAuthOptions = {}): Authenticator {
       if (token === null) throw malformed(PLUGIN, "The reply's credential", 'it is empty');
       // Before the daemon is asked: what cannot be read cannot be good, and hostile bytes go no further.
       const claims = readJwt(token, PLUGIN, "The reply's credential");
-      const request = encodeSackRequest({ rpc: 'verify', version, token });
       const paths = sackPaths(own, process.env.SLURM_SACK_SOCKET);
-      const result = await persist(paths, 'verify', { request, decode: decodeVerified }, context);
+      const { verifyToken } = await sack();
+      const result = await verifyToken(paths, { rpc: 'verify', version, token }, context);
       if (result !== 0) throw notGood(`the SACK daemon refused it with ${result}`);
       return readClaims(claims);
     },
@@ -91,40 +89,13 @@ export function sackPaths(
   return all.filter((path) => Buffer.byteLength(path) <= MAX_SOCKET_PATH);
 }
 
-/** A daemon answers in milliseconds; one that is silent for so long is stopped or lost. */
-const ANSWER_MS = 10_000;
-/** As for munged: so many rounds over the sockets, so far apart, and none that begins later than this after the first. */
-const MAX_ROUNDS = 20;
-const PAUSE_MS = 100;
-const RETRY_WINDOW_MS = 5_000;
-
-/** Only a connection that was not made is tried again: a daemon that took a request and failed would fail again, or is lost. */
-async function persist<Answer>(
-  paths: readonly string[],
-  what: 'create' | 'verify',
-  call: Pick<SackCall<Answer>, 'request' | 'decode'>,
-  context: CallContext,
-): Promise<Answer> {
-  const { signal } = context;
-  const began = performance.now();
-  for (let rounds = 1; ; rounds++) {
-    const tries: SackTry[] = [];
-    for (const path of paths) {
-      try {
-        return await sackExchange({ ...call, path, timeoutMs: ANSWER_MS }, signal);
-      } catch (error) {
-        if (!(error instanceof SackFailure)) throw error;
-        tries.push({ path, trouble: error.trouble });
-        if (error.trouble.kind !== 'connect') break;
-      }
-    }
-    const elapsedMs = performance.now() - began;
-    const hopeless =
-      rounds === MAX_ROUNDS || elapsedMs > RETRY_WINDOW_MS || context.remainingMs() <= PAUSE_MS;
-    if (hopeless || !tries.some(mayPass)) throw sackError(tries, { what, elapsedMs, rounds });
-    await pause(signal, PAUSE_MS);
-  }
+/** What speaks to the daemon is loaded by `connect()`, or by the first credential: importing the package must not cost what is not used. */
+function sack(): Promise<typeof import('./sack-calls.js')> {
+  loading ??= import('./sack-calls.js');
+  return loading;
 }
+
+let loading: Promise<typeof import('./sack-calls.js')> | undefined;
 
 /** What a daemon's token says of its maker. */
 function readClaims(token: JwtText): VerifiedCredential {

@@ -29,13 +29,15 @@ export interface GetoptResult {
 export function getopt(command: Command, argv: readonly string[], rules: GetoptRules): GetoptResult {
   const options: string[] = [];
   const operands: string[] = [];
-  const rest = [...argv];
+  // Not shift(), whose cost grows with what is left: a command line may have a hundred thousand ids.
+  let at = 0;
+  const next = (): string | undefined => argv[at++];
   const end = (trouble: string | null): GetoptResult => ({ args: [...options, '--', ...operands], trouble });
   const add = (option: Option, value: string | undefined) => {
     options.push(value === undefined ? `--${nameOf(option)}` : `--${nameOf(option)}=${value}`);
     return rules.last.has(nameOf(option));
   };
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+  for (let arg = next(); arg !== undefined; arg = next()) {
     if (arg === '--') break;
     if (arg.startsWith('--')) {
       const [name = '', value] = splitOnce(arg.slice(2));
@@ -43,7 +45,7 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
       if (typeof found === 'string') return end(found);
       const shown = `--${nameOf(found)}`;
       if (!found.required && value !== undefined) return end(`option '${shown}' doesn't allow an argument`);
-      const given = found.required ? (value ?? rest.shift()) : undefined;
+      const given = found.required ? (value ?? next()) : undefined;
       if (found.required && given === undefined) return end(`option '${shown}' requires an argument`);
       if (add(found, given)) return end(null);
     } else if (arg.startsWith('-') && arg !== '-') {
@@ -54,7 +56,7 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
         if (found === undefined) return end(`invalid option -- '${letter}'`);
         let given: string | undefined;
         if (found.required) {
-          given = letters === '' ? rest.shift() : letters;
+          given = letters === '' ? next() : letters;
           if (given === undefined) return end(`option requires an argument -- '${letter}'`);
           letters = '';
         }
@@ -65,7 +67,8 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
       if (rules.posix) break;
     }
   }
-  operands.push(...rest);
+  // One by one: a call takes no hundred thousand arguments.
+  for (let arg = next(); arg !== undefined; arg = next()) operands.push(arg);
   return end(null);
 }
 

@@ -45,8 +45,12 @@ interface Range {
  * is what stands behind `last` when the range is expanded: text decides, and 99 is not followed by 0100.
  */
 function successor(digits: string): string {
-  return (BigInt(digits) + 1n).toString().padStart(digits.length, '0');
+  const next = digits.length < EXACT_DIGITS ? String(Number(digits) + 1) : (BigInt(digits) + 1n).toString();
+  return next.padStart(digits.length, '0');
 }
+
+/** Numbers with fewer digits are exact as doubles, which are ten times faster than big integers. */
+const EXACT_DIGITS = 16;
 
 function showItem({ prefix, ranges }: Item): string {
   const numbers = ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(',');

@@ -3,6 +3,7 @@
  *
  * Source of the facts: `src/common/hostlist.c` upstream (read: 20.11 to 26.11; observed: 22.05).
  */
+import { isWireText } from '../protocol/byte-text.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
 
 /** `code` of every error about a hostlist expression or a name in one. */
@@ -51,6 +52,7 @@ export function splitNames(names: readonly string[]): SplitName[] {
 
 /** True when Slurm cannot hold this number. */
 export function isTooLarge(digits: string): boolean {
+  if (digits.length < 20) return false;
   // Zeros in front add nothing, and only 20 digits and more have to be looked at.
   const significant = digits.replace(/^0+/, '');
   return significant.length > 20 || (significant.length === 20 && BigInt(significant) > MAX_NUMBER);
@@ -77,10 +79,15 @@ function troubleWithName(name: unknown): string | null {
   if (typeof name !== 'string') return 'is not a string';
   if (name === '') return 'is empty';
   if (name.length > MAX_NAME_LENGTH) return `has more than ${MAX_NAME_LENGTH} characters`;
+  let hasSurrogate = false;
   for (const character of name) {
+    if (character >= '\ud800') hasSurrogate = true;
     if (SEPARATORS.includes(character)) return 'has a separator in it: comma, space, tab or newline';
     const trouble = troubleWithCharacter(character);
     if (trouble !== null) return `has ${trouble}`;
   }
+  // It would be another name's bytes, and that name could be in the list as well.
+  if (hasSurrogate && !isWireText(name))
+    return 'has a lone surrogate that stands for no byte, or bytes that make a character';
   return isTooLarge(splitName(name).digits) ? 'ends with a number larger than 64 bits hold' : null;
 }

@@ -14,7 +14,7 @@ export { type FindSlurmConfOptions, findSlurmConf, isNowhere, SLURM_CONF_PLACES 
 export type { FindSrvOptions, SrvEntry } from './find-srv.js';
 export { type ExpandHostlistOptions, expandHostlist, MAX_HOSTS } from './hostlist.js';
 export { compressHostlist } from './hostlist-compress.js';
-export { BAD_HOSTLIST, MAX_NAME_LENGTH } from './hostlist-name.js';
+export { BAD_HOSTLIST, MAX_NAME_LENGTH, splitNames } from './hostlist-name.js';
 export { uniqueSorted } from './hostlist-order.js';
 export {
   type LoadSlurmConfigOptions,

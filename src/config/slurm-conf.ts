@@ -179,7 +179,7 @@ async function followInclude(
   const name = expandClusterName(parse, written, place);
   if (name.includes('*')) {
     throw includeError(
-      `Include of ${name}: patterns are not followed, by Slurm neither.`,
+      `Include of ${brief(name)}: patterns are not followed, by Slurm neither.`,
       'Name each file.',
       place,
     );
@@ -188,7 +188,7 @@ async function followInclude(
   const path = isAbsolute(name) ? normalize(name) : join(dirname(parse.mainFile), name);
   if (stack.includes(path)) {
     throw includeError(
-      `Include of ${path} is a cycle: the file includes itself.`,
+      `Include of ${brief(path)} is a cycle: the file includes itself.`,
       'Remove one of the Include lines.',
       place,
     );
@@ -225,7 +225,7 @@ async function readInclude(parse: Parse, request: IncludeRequest): Promise<strin
     if (cause instanceof SlurmConfigError) throw cause;
     const missing = (cause as NodeJS.ErrnoException | null)?.code === 'ENOENT';
     throw new SlurmConfigError(
-      `the included file ${path} ${missing ? 'does not exist' : 'cannot be read'}.`,
+      `the included file ${brief(path)} ${missing ? 'does not exist' : 'cannot be read'}.`,
       {
         code: missing ? ConfigErrorCode.NOT_FOUND : ConfigErrorCode.UNREADABLE,
         errno: missing ? 'ENOENT' : 'EIO',
@@ -246,6 +246,13 @@ function expandClusterName(parse: Parse, name: string, place: Place): string {
     throw includeError('%c in an Include needs the ClusterName.', 'Put ClusterName= above this line.', place);
   }
   return name.replaceAll('%c', () => cluster);
+}
+
+/** Longer than any key or name of a file that is meant to be one: a line may have megabytes. */
+const SHOWN_CHARS = 255;
+
+function brief(text: string): string {
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
 }
 
 function includeError(summary: string, hint: string, { file, line }: Place): SlurmConfigError {
@@ -324,13 +331,13 @@ function readPairs(text: string, place: Place): ConfPair[] {
   const last = pairs.at(-1);
   if (NO_VALUE.test(rest)) {
     const key = rest.slice(0, rest.search(/[-+*/]?=/)).trim();
-    throw syntaxError(`${key} has no value.`, 'Give it one, or write # before it.', place);
+    throw syntaxError(`${brief(key)} has no value.`, 'Give it one, or write # before it.', place);
   }
   if (last === undefined) {
     throw syntaxError('this line is not a list of key=value pairs.', 'Write # before a comment.', place);
   }
   const hint = 'Put a value with spaces in double quotes, and write # before a comment.';
-  throw syntaxError(`what follows the value of ${last.key} is not a key=value pair.`, hint, place);
+  throw syntaxError(`what follows the value of ${brief(last.key)} is not a key=value pair.`, hint, place);
 }
 
 function syntaxError(summary: string, hint: string, { file, line }: Place): SlurmConfigError {

@@ -9,6 +9,7 @@ import { CodecFault, within } from './codec-fault.js';
 import { codecOf } from './compile.js';
 import { RELEASE_NAMES } from './release.js';
 import { showValue } from './slurm-error.js';
+import { type Source, textAt } from './source.js';
 import { struct, text, u32, type WireType } from './wire-type.js';
 
 /** What stands between header and body of a message: how its sender proves who it is. Holds a credential or a token: do not log it. */
@@ -58,6 +59,32 @@ export function readAuthSection(reader: ByteReader): AuthSection {
     new CodecFault('SLURMWIRE_UNKNOWN_TYPE', `authentication plugin ${id} is not known`, at),
     'pluginId',
   );
+}
+
+/** {@link readAuthSection} of the plugins whose data is one text; `undefined` for the others, and where anything is wrong. */
+export function readCommonSection(source: Source): AuthSection | undefined {
+  const { view, at, end } = source;
+  if (end - at < 8) return undefined;
+  const id = view.getUint32(at);
+  const text = textAt(source, at + 4);
+  if (text === undefined) return undefined;
+  if (id === PLUGINS['auth/munge'].id) return { plugin: 'auth/munge', credential: text };
+  if (id === PLUGINS['auth/slurm'].id) return { plugin: 'auth/slurm', token: text };
+  return undefined;
+}
+
+/** The text of those, if it is one that can be packed as it is. */
+export function credentialIn(
+  section: AuthSection,
+): { readonly plugin: number; readonly text: string } | null {
+  if (typeof section !== 'object') return null;
+  const { plugin } = section;
+  const text = plugin === 'auth/munge' ? section.credential : plugin === 'auth/slurm' ? section.token : null;
+  if (typeof text !== 'string' || text.includes('\0')) return null;
+  // Whatever else is there is refused elsewhere.
+  for (const key in section)
+    if (key !== 'plugin' && key !== (plugin === 'auth/munge' ? 'credential' : 'token')) return null;
+  return { plugin: PLUGINS[plugin].id, text };
 }
 
 export function writeAuthSection(writer: ByteWriter, section: AuthSection): void {

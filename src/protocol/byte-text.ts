@@ -21,6 +21,19 @@ export function encodeText(text: string): Uint8Array {
   return LONE_SURROGATE.test(text) ? encodeEscaped(text) : encoder.encode(text);
 }
 
+/**
+ * True for a text that decoding can give. No two of these are the same bytes, while others are: two escaped bytes that make a character, and that
+ * character.
+ */
+export function isWireText(text: string): boolean {
+  if (!LONE_SURROGATE.test(text)) return true;
+  for (const character of text) {
+    const code = character.codePointAt(0) as number;
+    if (code >= 0xd800 && code <= 0xdfff && !(code >= 0xdc80 && code <= 0xdcff)) return false;
+  }
+  return decodeText(encodeEscaped(text)) === text;
+}
+
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 function decodeEscaping(bytes: Uint8Array): string {

@@ -24,7 +24,7 @@ export const CODEC_FAULTS = {
   SLURMWIRE_TRAILING_BYTES: 'EPROTO',
   /** A count or length larger than what is left of the message. */
   SLURMWIRE_BAD_COUNT: 'EPROTO',
-  /** A string without its terminating NUL. */
+  /** A string without its terminating NUL, or text that is no bit string. */
   SLURMWIRE_BAD_TEXT: 'EPROTO',
   /** Lengths that contradict each other (frame, header, body). */
   SLURMWIRE_BAD_LENGTH: 'EPROTO',

@@ -168,7 +168,8 @@ export function fallbackOf({ fallback }: WireType<unknown, unknown>, record: Fie
   return fallback?.derive === undefined ? fallback?.value : fallback.derive(record);
 }
 
-interface Slot {
+/** A field of a struct in a release. */
+export interface Slot {
   readonly name: string;
   readonly field: WireType<unknown, unknown>;
   /** Undefined where the release does not have the field. */
@@ -177,7 +178,18 @@ interface Slot {
   readonly place: Condition | undefined;
 }
 
-function compileStruct(spec: Extract<Spec, { kind: 'struct' }>, release: Release): Codec {
+/** The fields of a struct in a release. */
+export interface Places {
+  /** All, in the order declared. */
+  readonly slots: readonly Slot[];
+  /** Those on the wire, in the order in which they stand there. */
+  readonly carried: readonly (Slot & { readonly codec: Codec })[];
+  readonly absent: readonly Slot[];
+  /** Whose value follows from others where it is not given. */
+  readonly derived: readonly Slot[];
+}
+
+export function placesOf(spec: Extract<Spec, { kind: 'struct' }>, release: Release): Places {
   const slots = spec.fields.map(([name, field]): Slot => {
     return {
       name,
@@ -191,6 +203,11 @@ function compileStruct(spec: Extract<Spec, { kind: 'struct' }>, release: Release
   const carried = placed.filter((slot): slot is Slot & { codec: Codec } => slot.codec !== undefined);
   const absent = slots.filter(({ codec }) => codec === undefined);
   const derived = slots.filter(({ field }) => field.fallback?.derive !== undefined);
+  return { slots, carried, absent, derived };
+}
+
+function compileStruct(spec: Extract<Spec, { kind: 'struct' }>, release: Release): Codec {
+  const { slots, carried, absent, derived } = placesOf(spec, release);
   const names = new Set(slots.map((slot) => slot.name));
   return {
     minSize: slots.reduce((sum, { codec, field }) => sum + (field.condition ? 0 : (codec?.minSize ?? 0)), 0),
@@ -268,39 +285,31 @@ function refuseUnlessFallback(
   const value = record[name];
   const fallback = fallbackOf(field, record);
   // Where the fields it would follow from are missing, their own places say so.
-  if (fallback === undefined || sameValue(value, fallback)) return;
+  if (fallback === undefined || isSameValue(value, fallback)) return;
   const fault = new CodecFault('SLURMWIRE_NOT_IN_RELEASE', `is set to ${showValue(value)}, but ${why}`);
   throw within(fault, name);
 }
 
 /** Equal as far as fallbacks go: scalars, null, lists, plain small records, of which the caller may leave fields out. */
-function sameValue(given: unknown, fallback: unknown): boolean {
+export function isSameValue(given: unknown, fallback: unknown): boolean {
   if (Object.is(given, fallback)) return true;
   if (typeof given !== 'object' || typeof fallback !== 'object' || given === null || fallback === null)
     return false;
   if (Array.isArray(given) && given.length !== (fallback as readonly unknown[]).length) return false;
   return Object.entries(given).every(
-    ([key, value]) => value === undefined || sameValue(value, (fallback as Fields)[key]),
+    ([key, value]) => value === undefined || isSameValue(value, (fallback as Fields)[key]),
   );
 }
 
-function compileList({ item, count, nullable }: Extract<Spec, { kind: 'list' }>, release: Release): Codec {
+function compileList(spec: ListSpec, release: Release): Codec {
+  const { item, count, nullable } = spec;
   const codec = codecOf(item, release);
-  const minItem = Math.max(1, codec.minSize);
   return {
     minSize: count === 'u16' ? 2 : count === 'u32' ? 4 : 0,
 
     decode(reader, outer) {
-      const at = reader.offset;
-      const length = readCount(reader, count, outer);
-      if (nullable && length === NO_VAL) return null;
-      if (length < 0 || length * minItem > reader.remaining) {
-        throw new CodecFault(
-          'SLURMWIRE_BAD_COUNT',
-          `${length} items of at least ${minItem} bytes, ${reader.remaining} left`,
-          at,
-        );
-      }
+      const length = readLength(reader, spec, codec, outer);
+      if (length === null) return null;
       const items: unknown[] = [];
       for (let i = 0; i < length; i++) {
         reader.trace?.path.push(i);
@@ -333,6 +342,27 @@ function compileList({ item, count, nullable }: Extract<Spec, { kind: 'list' }>,
       }
     },
   };
+}
+
+export type ListSpec = Extract<Spec, { kind: 'list' }>;
+
+/** How many items follow, no more than there can be in what is left; `null` for a list that is null. */
+export function readLength(
+  reader: ByteReader,
+  { count, nullable }: ListSpec,
+  { minSize }: Codec,
+  outer: Fields,
+): number | null {
+  const at = reader.offset;
+  const length = readCount(reader, count, outer);
+  if (nullable && length === NO_VAL) return null;
+  const minItem = Math.max(1, minSize);
+  if (length >= 0 && length * minItem <= reader.remaining) return length;
+  throw new CodecFault(
+    'SLURMWIRE_BAD_COUNT',
+    `${length} items of at least ${minItem} bytes, ${reader.remaining} left`,
+    at,
+  );
 }
 
 function readCount(reader: ByteReader, count: 'u16' | 'u32' | CountField, outer: Fields): number {

@@ -28,7 +28,8 @@ export const OWN_ERROR_CODES = {
   SLURMWIRE_TRUNCATED: 'The bytes end before the field does.',
   SLURMWIRE_TRAILING_BYTES: 'Bytes are left over behind the last field.',
   SLURMWIRE_BAD_COUNT: 'A count or length that does not fit what is left of the message.',
-  SLURMWIRE_BAD_TEXT: 'A string without its terminating NUL.',
+  SLURMWIRE_BAD_TEXT:
+    'A string that is not what it has to be: without its terminating NUL, no bit string, no list of nodes.',
   SLURMWIRE_BAD_LENGTH: 'Lengths that contradict each other.',
   SLURMWIRE_UNKNOWN_TYPE: 'A message type or plugin number without a description.',
   SLURMWIRE_BAD_VALUE: 'A value of the wrong type or out of its range.',

@@ -10,7 +10,6 @@ import type { Release } from './release.js';
 import { rowIn, rowsBy } from './versioned-table.js';
 
 const byNumber = rowsBy(ERROR_ROWS, 0);
-const byName = rowsBy(ERROR_ROWS, 1);
 
 /** Name of the class of an error that a server's number becomes. */
 export type AnsweredErrorClass =
@@ -46,6 +45,16 @@ export type MeaningRow = readonly [
 /** What a return code means in a release. Numbers below 1000 are errnos of the server's system (Linux). */
 export function errorMeaning(number: number, release: Release): ErrorMeaning {
   if (number > 0 && number < 1000) return systemError(number);
+  if (number !== 0) return meaningOf(number, release);
+  const known = success.get(release) ?? meaningOf(0, release);
+  success.set(release, known);
+  return known;
+}
+
+/** What every kill that is accepted asks for. */
+const success = new Map<Release, ErrorMeaning>();
+
+function meaningOf(number: number, release: Release): ErrorMeaning {
   const code =
     rowIn(byNumber.get(number), release)?.[1] ?? byNumber.get(number)?.at(-1)?.[1] ?? `SLURM_ERROR_${number}`;
   const [errorClass, errno, retryable, text] = ERROR_MEANINGS[code] ?? notInTable(code);
@@ -64,11 +73,6 @@ function systemError(number: number): ErrorMeaning {
 
 function notInTable(code: string): MeaningRow {
   return ['SlurmServerError', 'EIO', false, `The daemon answered ${code}.`];
-}
-
-/** The number of an error name (unique through all releases), or `null`. */
-export function errorNumber(name: string): number | null {
-  return byName.get(name)?.[0]?.[0] ?? null;
 }
 
 /** A return code as Slurm reads it: the u32 of the wire is signed, so 0xffffffff is -1, SLURM_ERROR. */

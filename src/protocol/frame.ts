@@ -1,15 +1,25 @@
 /**
  * One message as it stands on a TCP stream: u32 length of what follows, header, authentication section, body.
  */
-import { type AuthSection, readAuthSection, writeAuthSection } from './auth-section.js';
+import {
+  type AuthSection,
+  credentialIn,
+  readAuthSection,
+  readCommonSection,
+  writeAuthSection,
+} from './auth-section.js';
 import { ByteReader, type Trace } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { CodecFault, within, withProtocolErrors } from './codec-fault.js';
 import { codecOf } from './compile.js';
+import { FastCodec, takeScratch } from './fast-codec.js';
 import { HEADER_FLAGS, type Header, type HeaderInput, header } from './header.js';
 import { messageTypeName, messageTypeNumber } from './message-type.js';
 import { headerVersionOf, type Release, releaseOfHeaderVersion } from './release.js';
 import { showValue } from './slurm-error.js';
+import { Source } from './source.js';
+import { writeAscii } from './target.js';
+import type { WireType } from './wire-type.js';
 
 /** `MAX_MSG_SIZE` of all releases: a daemon drops a connection that announces more. */
 export const MAX_FRAME_LENGTH = 0x40000000;
@@ -48,6 +58,19 @@ export interface FrameInput {
  * @throws SlurmProtocolError naming the field when a value does not fit or the release cannot carry it.
  */
 export function encodeFrame(input: FrameInput): Uint8Array {
+  return packFrame(input, allocate);
+}
+
+function allocate(size: number): Uint8Array {
+  return new Uint8Array(size);
+}
+
+/**
+ * {@link encodeFrame} into memory of the caller's.
+ *
+ * @param allocate gives as many bytes as it is asked for, whatever is in them; not always asked.
+ */
+export function packFrame(input: FrameInput, allocate: (size: number) => Uint8Array): Uint8Array {
   const { release, messageName, auth, body } = input;
   return withProtocolErrors(messageName, release, () => {
     const msgType = messageTypeNumber(messageName, release);
@@ -75,6 +98,8 @@ export function encodeFrame(input: FrameInput): Uint8Array {
       returnList: input.returnList,
       origAddr: input.origAddr,
     };
+    const fast = packCommonFrame(head, auth, body, release, allocate);
+    if (fast !== null) return fast;
     const writer = new ByteWriter(LENGTH_WORD + 64 + body.length + 512);
     writer.u32(0);
     codecOf(header, release).encode(writer, head, {});
@@ -94,6 +119,76 @@ export function encodeFrame(input: FrameInput): Uint8Array {
   });
 }
 
+/** A frame with a credential of MUNGE or auth/slurm, as nearly all are; `null` where it is another one, or anything is wrong with it. */
+function packCommonFrame(
+  head: HeaderInput,
+  auth: AuthSection | null,
+  body: Uint8Array,
+  release: Release,
+  allocate: (size: number) => Uint8Array,
+): Uint8Array | null {
+  const credential = auth === null ? null : credentialIn(auth);
+  if (credential === null || !(body instanceof Uint8Array) || body.length > LARGE) return null;
+  const headBytes = commonHead(head, release);
+  if (headBytes === null) return null;
+  const headLength = headBytes.length;
+  const textAt = LENGTH_WORD + headLength + 8;
+  const bodyAt = textAt + credential.text.length + 1;
+  const frame = allocate(bodyAt + body.length);
+  frame.set(headBytes, LENGTH_WORD);
+  if (!writeAscii(credential.text, frame.subarray(textAt, bodyAt - 1))) return null;
+  putWord(frame, 0, frame.length - LENGTH_WORD);
+  putWord(frame, textAt - 8, credential.plugin);
+  putWord(frame, textAt - 4, credential.text.length + 1);
+  frame[bodyAt - 1] = 0;
+  frame.set(body, bodyAt);
+  return frame;
+}
+
+/** Headers that are nothing but numbers, by these: one client's are nearly always the same few. */
+const headsMade = new Map<Release, Map<number, Uint8Array>>();
+const HEADS_KEPT = 64;
+
+function commonHead(head: HeaderInput, release: Release): Uint8Array | null {
+  const { flags = 0, msgType, bodyLength, forward, returnList, origAddr } = head;
+  if ((forward ?? returnList ?? origAddr) !== undefined) {
+    const length = fastHeader(release).encode(head);
+    return length === undefined ? null : takeScratch(length);
+  }
+  const inRelease = headsMade.get(release) ?? new Map<number, Uint8Array>();
+  // 16 bits each, and a length that is not above LARGE.
+  const key = (bodyLength * 0x10000 + flags) * 0x10000 + msgType;
+  const known = inRelease.get(key);
+  if (known !== undefined) return known;
+  const writer = new ByteWriter();
+  codecOf(header, release).encode(writer, head, {});
+  if (inRelease.size === HEADS_KEPT) inRelease.clear();
+  const made = writer.finish();
+  headsMade.set(release, inRelease.set(key, made));
+  return made;
+}
+
+/** Above it a frame takes its time anyway. */
+const LARGE = 0x100000;
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+const fastHeaders = new Map<Release, FastCodec>();
+
+function fastHeader(release: Release): FastCodec {
+  let fast = fastHeaders.get(release);
+  if (fast === undefined) {
+    fast = new FastCodec(header as WireType<unknown, unknown>, release);
+    fastHeaders.set(release, fast);
+  }
+  return fast;
+}
+
 /**
  * Unpacks one whole frame, length word included, by the version in its own header.
  *
@@ -103,6 +198,8 @@ export function encodeFrame(input: FrameInput): Uint8Array {
  * version that this library does not speak.
  */
 export function decodeFrame(bytes: Uint8Array, trace?: Trace): Frame {
+  const fast = trace === undefined ? unpackCommonFrame(bytes) : null;
+  if (fast !== null) return fast;
   return withProtocolErrors(undefined, undefined, () => {
     const reader = new ByteReader(bytes, trace);
     const length = traced(reader, 'length', () => reader.u32());
@@ -124,6 +221,27 @@ export function decodeFrame(bytes: Uint8Array, trace?: Trace): Frame {
     const body = reader.raw(head.bodyLength);
     return { release, header: head, messageName: messageTypeName(head.msgType, release), auth, body };
   });
+}
+
+/** A frame with a credential of MUNGE or auth/slurm, or with none; `null` where it is another one, or anything is wrong with it. */
+function unpackCommonFrame(bytes: Uint8Array): Frame | null {
+  if (bytes.length < LENGTH_WORD + 2) return null;
+  const release = releaseOfHeaderVersion(
+    ((bytes[LENGTH_WORD] as number) << 8) | (bytes[LENGTH_WORD + 1] as number),
+  );
+  if (release === null) return null;
+  const fast = fastHeader(release);
+  if (!fast.isFor(64)) return null;
+  const source = new Source(bytes);
+  if (source.view.getUint32(source.start) !== bytes.length - LENGTH_WORD) return null;
+  source.at += LENGTH_WORD;
+  const head = fast.decodeFrom(source) as Header | undefined;
+  if (head === undefined) return null;
+  const bare = (head.flags & HEADER_FLAGS.SLURM_NO_AUTH_CRED) !== 0;
+  const auth = bare ? null : readCommonSection(source);
+  if (auth === undefined || head.bodyLength !== source.end - source.at) return null;
+  const body = bytes.subarray(source.at - source.start);
+  return { release, header: head, messageName: messageTypeName(head.msgType, release), auth, body };
 }
 
 function peekRelease(bytes: Uint8Array): Release {

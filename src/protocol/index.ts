@@ -12,7 +12,8 @@ export type { Authenticator, AuthIdentity, CallContext, VerifiedCredential } fro
 export { decodeBody, encodeBody } from './body.js';
 export type { Span, Trace } from './byte-reader.js';
 export { OWN_ERROR_CODES, type OwnErrorCode } from './error-codes.js';
-export { type ErrorMeaning, errorMeaning, errorNumber, signedReturnCode } from './error-meaning.js';
+export { type ErrorMeaning, errorMeaning, signedReturnCode } from './error-meaning.js';
+export { errorNumber } from './error-number.js';
 export { decodeFrame, encodeFrame, type Frame, type FrameInput, MAX_FRAME_LENGTH } from './frame.js';
 export { HEADER_FLAGS, type Header, type HeaderInput, type ReturnItem } from './header.js';
 export {

@@ -51,9 +51,15 @@ export function hasKillFlag(release: Release, name: KillFlagName): boolean {
 
 /** The bits a client may send in a release. */
 export function sendableKillBits(release: Release): number {
+  const known = sendable.get(release);
+  if (known !== undefined) return known;
   let bits = 0;
   for (const [name, { bit, internal }] of Object.entries(KILL_FLAGS)) {
     if (!internal && hasKillFlag(release, name as KillFlagName)) bits |= bit;
   }
+  sendable.set(release, bits);
   return bits;
 }
+
+/** Worked out once: every kill is looked at twice. */
+const sendable = new Map<Release, number>();

@@ -16,13 +16,25 @@ const HASH_PLUGIN_K12 = 2;
  * @param body the packed body exactly as it is sent.
  */
 export function payloadDigest(release: Release, msgType: number, body: Uint8Array): Uint8Array {
-  const [high, low] = [msgType >> 8, msgType & 0xff];
-  if (!isAtLeast(release, '22.05')) return Uint8Array.of(HASH_PLUGIN_NONE, low, high);
-  const digest = kt128(body, { personalization: Uint8Array.of(high, low), dkLen: 32 });
+  if (!isAtLeast(release, '22.05')) return withoutDigest(msgType);
+  return withDigest(kt128(body, { personalization: bigEndian(msgType), dkLen: DIGEST_LENGTH }));
+}
+
+function withoutDigest(msgType: number): Uint8Array {
+  return Uint8Array.of(HASH_PLUGIN_NONE, msgType & 0xff, msgType >> 8);
+}
+
+function withDigest(digest: Uint8Array): Uint8Array {
   const payload = new Uint8Array(1 + digest.length);
   payload[0] = HASH_PLUGIN_K12;
   payload.set(digest, 1);
   return payload;
+}
+
+const DIGEST_LENGTH = 32;
+
+function bigEndian(msgType: number): Uint8Array {
+  return Uint8Array.of(msgType >> 8, msgType & 0xff);
 }
 
 /**
@@ -35,9 +47,35 @@ export function isPayloadOf(
   msgType: number,
   body: Uint8Array,
 ): boolean {
-  if (sameBytes(payload, payloadDigest(release, msgType, body))) return true;
-  if (isAtLeast(release, '22.05')) return false;
-  return payload.length === 0 || sameBytes(payload, payloadDigest('22.05', msgType, body));
+  return atOnce(isPayloadOfInSlices(payload, release, msgType, body));
+}
+
+/** As {@link isPayloadOf}, yielding after every 64 KiB that were hashed. */
+export function* isPayloadOfInSlices(
+  payload: Uint8Array,
+  release: Release,
+  msgType: number,
+  body: Uint8Array,
+): Generator<void, boolean, void> {
+  if (!isAtLeast(release, '22.05')) {
+    if (sameBytes(payload, withoutDigest(msgType)) || payload.length === 0) return true;
+  }
+  const hash = kt128.create({ personalization: bigEndian(msgType), dkLen: DIGEST_LENGTH });
+  for (let at = 0; at < body.length; at += SLICE) {
+    hash.update(body.subarray(at, at + SLICE));
+    if (at + SLICE < body.length) yield;
+  }
+  return sameBytes(payload, withDigest(hash.digest()));
+}
+
+/** Takes a few hundred microseconds. */
+const SLICE = 64 * 1024;
+
+function atOnce<T>(slices: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  }
 }
 
 /** Compares without stopping at the first difference. */

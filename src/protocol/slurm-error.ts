@@ -103,8 +103,9 @@ export class SlurmError extends Error {
 
   constructor(summary: string, details: SlurmErrorDetails, prefix = '') {
     const hint = details.hint === undefined ? '' : ` ${details.hint}`;
-    super(`${prefix}${summary}${hint}`, details.cause === undefined ? undefined : { cause: details.cause });
-    this.summary = summary;
+    const message = maskCredentials(`${prefix}${summary}${hint}`);
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.summary = maskCredentials(summary);
     this.code = details.code;
     this.errno = details.errno;
     this.outcome = details.outcome;
@@ -114,10 +115,10 @@ export class SlurmError extends Error {
     this.rpc = details.rpc;
     this.protocol = details.protocol;
     this.phase = details.phase;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : maskCredentials(details.hint);
     this.nodes = details.nodes;
-    this.serverMessage = details.serverMessage;
-    this.parts = details.parts;
+    this.serverMessage = maskedOrNone(details.serverMessage);
+    this.parts = details.parts?.map(maskedPart);
     Object.defineProperty(this, BRAND, { value: true });
     Object.defineProperty(this, 'summary', { enumerable: false });
   }
@@ -259,7 +260,7 @@ export class SlurmProtocolVersionError extends SlurmError {
     super(summary, details);
     this.spoken = details.spoken;
     this.tried = details.tried;
-    this.answer = details.answer;
+    this.answer = maskCredentials(details.answer);
     this.answerKind = details.answerKind;
     this.peerProtocol = details.peerProtocol;
   }
@@ -324,9 +325,22 @@ export function showValue(value: unknown): string {
  * logs, which more people read.
  */
 function withoutSecrets(text: string): string {
-  return text
-    .replaceAll(/eyJ[\w.-]{8,}/g, 'eyJ…')
-    .replaceAll(/MUNGE:[^\s"]*/g, 'MUNGE:…')
+  return maskCredentials(text)
     .replace(/-----BEGIN [A-Z ]*PRIVATE KEY.*/s, '-----BEGIN PRIVATE KEY…')
     .replaceAll(/[^\s/:]*:[^\s/]*@/g, '…@');
+}
+
+/** What a peer says is shown, and a peer may say what it was sent. */
+function maskCredentials(text: string): string {
+  return text.replaceAll(/eyJ[\w.-]{8,}/g, 'eyJ…').replaceAll(/MUNGE:[^\s"]*/g, 'MUNGE:…');
+}
+
+function maskedOrNone(text: string | null | undefined): string | null | undefined {
+  return typeof text === 'string' ? maskCredentials(text) : text;
+}
+
+/** The same part where there is nothing to mask. */
+function maskedPart(part: JobPart): JobPart {
+  const message = maskCredentials(part.message);
+  return message === part.message ? part : { ...part, message };
 }

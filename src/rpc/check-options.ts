@@ -1,5 +1,5 @@
 /** Checks of what callers pass in. Callers in plain JavaScript may pass anything. All throw SlurmUsageError `SLURMWIRE_BAD_OPTION`. */
-import { SlurmUsageError } from '../protocol/slurm-error.js';
+import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 
 /** Refuses what is no object, and names that are not options: a misspelt one that is dropped would signal others than were meant. */
 export function checkOptions(call: string, options: unknown, known: readonly string[]): void {
@@ -9,7 +9,24 @@ export function checkOptions(call: string, options: unknown, known: readonly str
   const foreign = Object.keys(options).find((name) => !known.includes(name));
   if (foreign === undefined) return;
   const value = (options as Record<string, unknown>)[foreign];
-  throw badOption(foreign, value, `is no option of ${call}()`, `It has ${known.join(', ')}.`);
+  // It may come from a file, or be anything that stands in the wrong place.
+  const shown = /^\P{C}{0,80}$/u.test(foreign) ? foreign : showValue(foreign);
+  throw badOption(shown, value, `is no option of ${call}()`, `It has ${known.join(', ')}.`);
+}
+
+/**
+ * Options as they are now. A call reads them more than once and waits in between, and a program may use its object for the next call meanwhile, with
+ * another signal's flags in it.
+ *
+ * @param known all names that are read.
+ */
+export function readOnce<O extends object>(options: O, known: readonly string[]): O {
+  const own: Record<string, unknown> = {};
+  for (const name of known) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined) own[name] = value;
+  }
+  return own as O;
 }
 
 /** Refuses what is no uid. 0xffffffff is none: it is how C says "nobody in particular". */

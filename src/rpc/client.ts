@@ -4,7 +4,7 @@ import { isMessageName, type MessageInput, type MessageName } from '../protocol/
 import { SlurmUsageError, showValue } from '../protocol/slurm-error.js';
 import type { UnixSignal } from '../protocol/unix-signal.js';
 import { belongsTo, type CallTrace, callOf, traceCall } from './call-trace.js';
-import { badOption, checkOptions, checkUid } from './check-options.js';
+import { badOption, checkOptions, checkUid, readOnce } from './check-options.js';
 import { ControllerLink, type LinkSetup } from './controller-link.js';
 import { Deadline } from './deadline.js';
 import { isObserved, type SlurmwireVerb, terminateChannel } from './diagnostics.js';
@@ -31,7 +31,7 @@ import {
   REQUEUE_OPTIONS,
   type RequeueOptions,
 } from './job-control-options.js';
-import type { JobFilter } from './job-filter.js';
+import { type CheckedFilter, type JobFilter, parseFilter } from './job-filter.js';
 import { KILL_EXCHANGES, KILL_STEP_EXCHANGES, killJob, killJobStep } from './kill.js';
 import { KILL_JOBS_EXCHANGES, KILL_JOBS_OPTIONS, type KillJobsOptions, killJobs } from './kill-jobs.js';
 import type { KilledJobs } from './kill-jobs-result.js';
@@ -76,6 +76,7 @@ import {
   plannedWaitMs,
   TERMINATE_OPTIONS,
   type TerminateOptions,
+  type TerminatePlan,
   terminatePlan,
 } from './terminate-options.js';
 import type { TerminateEvent } from './terminate-result.js';
@@ -146,8 +147,8 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillJobOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJob', job, unixSignal, options, (context) =>
-      killJob(this.#link, job, unixSignal, options, context),
+    return this.#run('killJob', job, unixSignal, options, (context, own) =>
+      killJob(this.#link, job, unixSignal, own, context),
     );
   }
 
@@ -188,8 +189,8 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillCallOptions = {},
   ): Promise<Accepted | AlreadyEnded> {
-    return this.#run('killJobStep', step, unixSignal, options, (context) =>
-      killJobStep(this.#link, step, unixSignal, options, context),
+    return this.#run('killJobStep', step, unixSignal, options, (context, own) =>
+      killJobStep(this.#link, step, unixSignal, own, context),
     );
   }
 
@@ -218,8 +219,8 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<FanOut>;
   signalJob(job: JobId, unixSignal: UnixSignal, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
   signalJob(job: JobId, unixSignal: UnixSignal, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
-    return this.#run('signalJob', job, unixSignal, options, (context) =>
-      signalJob(this.#link, job, unixSignal, options, context),
+    return this.#run('signalJob', job, unixSignal, options, (context, own) =>
+      signalJob(this.#link, job, unixSignal, own, context),
     );
   }
 
@@ -252,8 +253,8 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal,
     options: FanOutOptions = {},
   ): Promise<FanOut | NothingLeft> {
-    return this.#run('signalJobStep', step, unixSignal, options, (context) =>
-      signalJobStep(this.#link, step, unixSignal, options, context),
+    return this.#run('signalJobStep', step, unixSignal, options, (context, own) =>
+      signalJobStep(this.#link, step, unixSignal, own, context),
     );
   }
 
@@ -274,8 +275,8 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<FanOut>;
   terminateJobStep(step: StepTarget, options?: FanOutOptions): Promise<FanOut | NothingLeft>;
   terminateJobStep(step: StepTarget, options: FanOutOptions = {}): Promise<FanOut | NothingLeft> {
-    return this.#run('terminateJobStep', step, undefined, options, (context) =>
-      terminateJobStep(this.#link, step, options, context),
+    return this.#run('terminateJobStep', step, undefined, options, (context, own) =>
+      terminateJobStep(this.#link, step, own, context),
     );
   }
 
@@ -298,8 +299,8 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   suspend(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
   suspend(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('suspend', job, undefined, options, (context) =>
-      suspendOrResume(this.#link, 'suspend', job, options, context),
+    return this.#run('suspend', job, undefined, options, (context, own) =>
+      suspendOrResume(this.#link, 'suspend', job, own, context),
     );
   }
 
@@ -317,8 +318,8 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   resume(job: JobId, options?: JobControlOptions): Promise<JobControlAccepted | NothingToDo>;
   resume(job: JobId, options: JobControlOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('resume', job, undefined, options, (context) =>
-      suspendOrResume(this.#link, 'resume', job, options, context),
+    return this.#run('resume', job, undefined, options, (context, own) =>
+      suspendOrResume(this.#link, 'resume', job, own, context),
     );
   }
 
@@ -340,8 +341,8 @@ export class SlurmClient implements AsyncDisposable {
   ): Promise<JobControlAccepted>;
   requeue(job: JobId, options?: RequeueOptions): Promise<JobControlAccepted | NothingToDo>;
   requeue(job: JobId, options: RequeueOptions = {}): Promise<JobControlAccepted | NothingToDo> {
-    return this.#run('requeue', job, undefined, options, (context) =>
-      requeue(this.#link, job, options, context),
+    return this.#run('requeue', job, undefined, options, (context, own) =>
+      requeue(this.#link, job, own, context),
     );
   }
 
@@ -381,9 +382,11 @@ export class SlurmClient implements AsyncDisposable {
     unixSignal: UnixSignal = 'SIGKILL',
     options: KillJobsOptions = {},
   ): Promise<KilledJobs> {
-    return this.#run('killJobs', which, unixSignal, options, (context) =>
-      killJobs(this.#link, which, unixSignal, options, context),
-    );
+    let filter: CheckedFilter | undefined;
+    return this.#run('killJobs', which, unixSignal, options, async (context, own) => {
+      filter ??= parseFilter(which);
+      return killJobs(this.#link, filter, unixSignal, own, context);
+    });
   }
 
   /**
@@ -407,8 +410,8 @@ export class SlurmClient implements AsyncDisposable {
    * took it, of a group with `parts` that tell of each; else as `killJob`.
    */
   kill(target: KillTarget, unixSignal: UnixSignal | 0, options: PosixKillOptions = {}): Promise<Killed> {
-    return this.#run('kill', target, unixSignal, options, (context) =>
-      kill(this.#link, target, unixSignal, options, ownJob(), context),
+    return this.#run('kill', target, unixSignal, options, (context, own) =>
+      kill(this.#link, target, unixSignal, own, ownJob(), context),
     );
   }
 
@@ -441,19 +444,24 @@ export class SlurmClient implements AsyncDisposable {
    * as `killJob`; with `ESLURM_ALREADY_DONE` or `ESLURM_INVALID_JOB_ID` (ESRCH) for what is gone already, unless `idempotent`.
    */
   terminate(target: JobId | StepTarget, options: TerminateOptions = {}): Termination {
-    const budgetMs = (messageTimeoutMs: number) => {
-      const { state } = terminatePlan(target, options);
+    let plan: TerminatePlan | undefined;
+    const planOf = (own: TerminateOptions) => {
+      plan ??= terminatePlan(target, own);
+      return plan;
+    };
+    const budgetMs = (messageTimeoutMs: number, own: TerminateOptions) => {
+      const { state } = planOf(own);
       return plannedWaitMs(state) + plannedExchanges(state) * messageTimeoutMs;
     };
     return new Termination((report) => {
-      const work = (context: CallContext) => {
+      const work = (context: CallContext, own: TerminateOptions) => {
         const tell = (event: TerminateEvent) => {
           report(event);
           if (terminateChannel.hasSubscribers)
             terminateChannel.publish({ call: callOf(context.signal), event });
         };
-        const { idempotent = false } = options;
-        return terminate(this.#link, terminatePlan(target, options), { idempotent, report: tell }, context);
+        const { idempotent = false } = own;
+        return terminate(this.#link, planOf(own), { idempotent, report: tell }, context);
       };
       return this.#run('terminate', target, undefined, options, work, budgetMs);
     });
@@ -526,9 +534,9 @@ export class SlurmClient implements AsyncDisposable {
     body: MessageInput<N>,
     options: RequestOptions = {},
   ): Promise<Reply> {
-    return this.#run('request', message, undefined, options, async (context) => {
+    return this.#run('request', message, undefined, options, async (context, own) => {
       if (!isMessageName(message)) throw unknownMessage(message);
-      const { flags = 0, restrictUid } = options;
+      const { flags = 0, restrictUid } = own;
       checkUid('restrictUid', restrictUid);
       const call = { name: message, record: body, repeatable: false, flags };
       // In a given version the record is packed at once, whatever becomes of the caller's object.
@@ -547,14 +555,17 @@ export class SlurmClient implements AsyncDisposable {
     return this.close();
   }
 
-  /** @param budgetMs the default time limit, where it depends on the arguments. */
-  async #run<T>(
+  /**
+   * @param work gets the options as they were when the call was made, whatever becomes of the caller's object.
+   * @param budgetMs the default time limit, where it depends on the arguments.
+   */
+  #run<T, O extends CallOptions>(
     verb: SlurmwireVerb,
     target: unknown,
     unixSignal: unknown,
-    options: CallOptions,
-    work: (context: CallContext) => Promise<T>,
-    budgetMs?: (messageTimeoutMs: number) => number,
+    options: O,
+    work: (context: CallContext, own: O) => Promise<T>,
+    budgetMs?: (messageTimeoutMs: number, own: O) => number,
   ): Promise<T> {
     const carryOut = (trace: CallTrace | null) => this.#carryOut(verb, options, work, budgetMs, trace);
     // The verb that an explanation runs is no call of its own.
@@ -564,28 +575,27 @@ export class SlurmClient implements AsyncDisposable {
       ? traceCall({ client: this, verb, target, unixSignal, options, known }, carryOut)
       : carryOut(null);
     this.#inFlight.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#inFlight.delete(running);
-    }
+    const forget = () => this.#inFlight.delete(running);
+    running.then(forget, forget);
+    return running;
   }
 
-  async #carryOut<T>(
+  async #carryOut<T, O extends CallOptions>(
     verb: SlurmwireVerb,
-    options: CallOptions,
-    work: (context: CallContext) => Promise<T>,
-    budgetMs: ((messageTimeoutMs: number) => number) | undefined,
+    options: O,
+    work: (context: CallContext, own: O) => Promise<T>,
+    budgetMs: ((messageTimeoutMs: number, own: O) => number) | undefined,
     trace: CallTrace | null,
   ): Promise<T> {
     if (this.#closed) throw closedClient();
     const { known, exchanges } = VERBS[verb];
     checkOptions(verb, options, known);
+    const own = readOnce(options, known);
     const { messageTimeoutMs, takeoverMs = 0 } = this.#link.setup;
-    const defaultMs = (budgetMs?.(messageTimeoutMs) ?? exchanges * messageTimeoutMs) + takeoverMs;
-    const deadline = new Deadline(options.timeoutMs ?? this.#timeoutMs ?? defaultMs, options.signal);
+    const defaultMs = (budgetMs?.(messageTimeoutMs, own) ?? exchanges * messageTimeoutMs) + takeoverMs;
+    const deadline = new Deadline(own.timeoutMs ?? this.#timeoutMs ?? defaultMs, own.signal);
     belongsTo(deadline.signal, trace);
-    return plannedAnew(async () => work(deadline)).finally(() => deadline.dispose());
+    return plannedAnew(() => work(deadline, own)).finally(() => deadline.dispose());
   }
 }
 

@@ -89,7 +89,7 @@ interface Learned {
   inCharge: string | null;
   cluster: ClusterFacts | null;
   asking: SharedWork<ClusterFacts | null> | null;
-  /** The same about controllers of other clusters, which calls were rerouted to. */
+  /** The same about controllers of other clusters, which calls were rerouted to: one list for all of them, or it would be bounded by each only. */
   readonly elsewhere: Map<string, Learned>;
   /** Uids of user names on this host; `null` for those it does not know. */
   readonly users: Map<string, number | null>;
@@ -122,25 +122,26 @@ const MAX_CLUSTERS = 64;
 
 const CLOCK = systemClock();
 
+function learnedAnew({ pacer = new Pacer(), cluster }: LinkSetup, elsewhere: Learned['elsewhere']): Learned {
+  return {
+    ...{ pacer, cluster, elsewhere },
+    ...{ contacts: new Map(), spoke: new Map(), users: new Map() },
+    ...{ inCharge: null, asking: null },
+  };
+}
+
 /** Controllers of one cluster and what has been learned about them. */
 export class ControllerLink {
   readonly setup: LinkSetup;
   readonly #learned: Learned;
   readonly #count: { exchanges: number; backoffs: number };
   readonly #clock: Clock;
+  /** This link in the version that it was last settled in. */
+  #settled: ControllerLink | undefined;
 
   constructor(setup: LinkSetup, learned?: Learned, count = { exchanges: 0, backoffs: 0 }) {
     this.setup = setup;
-    this.#learned = learned ?? {
-      pacer: setup.pacer ?? new Pacer(),
-      contacts: new Map(),
-      spoke: new Map(),
-      inCharge: null,
-      cluster: setup.cluster,
-      asking: null,
-      elsewhere: new Map(),
-      users: new Map(),
-    };
+    this.#learned = learned ?? learnedAnew(setup, new Map());
     this.#count = count;
     this.#clock = setup.clock ?? CLOCK;
   }
@@ -164,7 +165,7 @@ export class ControllerLink {
     const { elsewhere } = this.#learned;
     const key = showEndpoint(endpoint);
     const setup: LinkSetup = { ...this.setup, ...STRANGERS, controllers: [endpoint] };
-    const link = new ControllerLink(setup, elsewhere.get(key), this.#count);
+    const link = new ControllerLink(setup, elsewhere.get(key) ?? learnedAnew(setup, elsewhere), this.#count);
     if (!elsewhere.has(key)) {
       if (hint !== null) link.#learned.spoke.set(key, hint);
       // A federation has up to 63 clusters; more are made up by somebody.
@@ -192,7 +193,14 @@ export class ControllerLink {
       return { value: contact, isStandby: contact.standby !== null };
     });
     if (value.release === this.setup.release) return this;
-    return new ControllerLink({ ...this.setup, release: value.release }, this.#learned, this.#count);
+    if (this.#settled?.setup.release !== value.release) {
+      this.#settled = new ControllerLink(
+        { ...this.setup, release: value.release },
+        this.#learned,
+        this.#count,
+      );
+    }
+    return this.#settled;
   }
 
   /** Answers through this link that said: too many requests. */

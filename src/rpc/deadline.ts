@@ -1,5 +1,5 @@
 import type { CallContext } from '../protocol/authenticator.js';
-import { onAbort } from '../protocol/on-abort.js';
+import { onAbort, tellOfAbort } from '../protocol/on-abort.js';
 import { SlurmTimeoutError } from '../protocol/slurm-error.js';
 import { belongsTo, callOf } from './call-trace.js';
 import { badOption, checkSignal } from './check-options.js';
@@ -18,6 +18,7 @@ export class Deadline implements CallContext {
   readonly timeoutMs: number;
   readonly #endsAt: number;
   readonly #controller = new AbortController();
+  readonly #tellOfAbort = tellOfAbort(this.#controller.signal);
   readonly #timer: NodeJS.Timeout;
   #forgetCaller = () => {};
 
@@ -59,6 +60,7 @@ export class Deadline implements CallContext {
   #end(reason: SlurmTimeoutError): void {
     REASONS.add(reason);
     this.#controller.abort(reason);
+    this.#tellOfAbort();
   }
 }
 

@@ -1,5 +1,5 @@
-/** From an endpoint to a connected socket: addresses in order, and what slurm.conf says about connecting. */
-import type { Socket } from 'node:net';
+/** From an endpoint to an open connection: addresses in order, and what slurm.conf says about connecting. */
+import { isIP } from 'node:net';
 import { pause } from '../auth/pause.js';
 import type { AddressFamilies } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
@@ -7,7 +7,7 @@ import { onAbort } from '../protocol/on-abort.js';
 import type { Endpoint } from '../protocol/transport.js';
 import { addressesOf, type Lookup } from './addresses.js';
 import { badOption, checkMilliseconds } from './check-options.js';
-import { openSocket, systemError } from './open-socket.js';
+import { systemError } from './open-socket.js';
 
 export interface DialOptions {
   /** Milliseconds that looking up the name, and then each connect to an address, may take: slurm.conf's TCPTimeout. Default 2000. */
@@ -18,9 +18,10 @@ export interface DialOptions {
   readonly hostUnreachRetries?: number;
   /** @internal Default the system's resolver. */
   readonly lookup?: Lookup;
-  /** @internal */
-  readonly open?: typeof openSocket;
 }
+
+/** Connects to one address. */
+export type Open<T> = (address: Endpoint, context: CallContext, timeoutMs: number) => Promise<T>;
 
 /** @throws SlurmUsageError `SLURMWIRE_BAD_OPTION` */
 export function checkDialOptions({ connectTimeoutMs, families, hostUnreachRetries }: DialOptions): void {
@@ -35,29 +36,27 @@ export function checkDialOptions({ connectTimeoutMs, families, hostUnreachRetrie
 const HOST_UNREACH_PAUSE_MS = 500;
 
 /**
- * A connected TCP socket, to the first address of the host that takes a connection.
+ * What `open` makes of address of the host that takes a connection.
  *
  * Not Node's own way through several addresses (`autoSelectFamily`): that gives each but the last only 250 ms, which would make a distant
  * controller unreachable.
  *
  * @throws the system's error; AggregateError where several addresses failed. Rejects with the reason of the context's signal.
  */
-export async function dial(
+export async function dial<T>(
   { host, port }: Endpoint,
   context: CallContext,
-  options: DialOptions = {},
-): Promise<Socket> {
-  const {
-    families = 'ipv4-first',
-    connectTimeoutMs = 2000,
-    hostUnreachRetries = 0,
-    lookup,
-    open = openSocket,
-  } = options;
+  options: DialOptions,
+  open: Open<T>,
+): Promise<T> {
+  const { families = 'ipv4-first', connectTimeoutMs = 2000, hostUnreachRetries = 0, lookup } = options;
   const { signal } = context;
   signal.throwIfAborted();
   const failures: unknown[] = [];
-  const addresses = await within(connectTimeoutMs, signal, (own) => addressesOf(host, families, own, lookup));
+  const addresses =
+    isIP(host) === 0
+      ? await within(connectTimeoutMs, signal, (own) => addressesOf(host, families, own, lookup))
+      : [host];
   for (const address of addresses) {
     for (let retries = hostUnreachRetries; ; retries -= 1) {
       try {
@@ -86,8 +85,9 @@ async function within<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const control = new AbortController();
-  const late = systemError(`no connection within ${timeoutMs} ms (TCPTimeout)`, 'ETIMEDOUT');
-  const timer = setTimeout(() => control.abort(late), timeoutMs);
+  const late = () =>
+    control.abort(systemError(`no connection within ${timeoutMs} ms (TCPTimeout)`, 'ETIMEDOUT'));
+  const timer = setTimeout(late, timeoutMs);
   const takeBack = onAbort(signal, () => control.abort(signal.reason));
   try {
     return await work(control.signal);

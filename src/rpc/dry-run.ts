@@ -4,7 +4,7 @@
  */
 import { expandHostlist } from '../config/index.js';
 import { decodeBody } from '../protocol/body.js';
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import type { ReturnItem } from '../protocol/header.js';
 import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
 import { messageTypeNumber } from '../protocol/message-type.js';

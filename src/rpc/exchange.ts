@@ -4,12 +4,12 @@
  */
 import type { AuthSection } from '../protocol/auth-section.js';
 import type { Authenticator, CallContext } from '../protocol/authenticator.js';
-import { encodeFrame } from '../protocol/frame.js';
+import { packFrame } from '../protocol/frame.js';
 import { FrameAssembler } from '../protocol/frame-assembler.js';
 import type { HeaderInput } from '../protocol/header.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import type { MessageName } from '../protocol/messages/index.js';
-import { untilAborted } from '../protocol/on-abort.js';
+import { StepsUntilAborted } from '../protocol/on-abort.js';
 import { payloadDigest } from '../protocol/payload-digest.js';
 import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { SlurmConnectionError, SlurmProtocolVersionError } from '../protocol/slurm-error.js';
@@ -18,6 +18,7 @@ import { checkAuthFor, checkAuthForNodes } from './auth-fits.js';
 import { suspectedCredential } from './auth-hints.js';
 import { type CallPlace, callFailure, type Progress } from './call-failure.js';
 import { type ExchangeTrace, exchangeTrace, traceExchange } from './exchange-trace.js';
+import { pooled } from './pooled.js';
 import { openReply, type Reply, type TrustedUids, unsignedRefusal } from './reply.js';
 import { TLS_NEEDED } from './tls-failure.js';
 
@@ -90,26 +91,28 @@ async function sendAndReceive(
   trace?.enter('authenticate');
   const startedAt = performance.now();
   let connection: Connection | undefined;
+  let steps: StepsUntilAborted | undefined;
   try {
-    context.signal.throwIfAborted();
+    steps = new StepsUntilAborted(context.signal);
     // The credential first: no thread of slurmctld is held by an open connection while munged is slow.
-    const auth = await createCredential(setup.auth, request, context);
-    const frame = encodeFrame({ ...request, messageName: request.name, auth });
+    const auth = await steps.step(createCredential(setup.auth, request, context));
+    let frame: Uint8Array | null = packFrame({ ...request, messageName: request.name, auth }, pooled);
 
     progress.phase = 'connect';
     trace?.enter('connect');
-    connection = await openConnection(setup.transport, request.endpoint, context);
+    connection = await steps.step(openConnection(setup.transport, request.endpoint, context));
     connection = trace?.counted(connection) ?? connection;
     context.signal.throwIfAborted();
 
     progress.phase = 'send';
     trace?.enter('send');
     progress.sent = true;
-    await writeFrame(connection, frame, place, context);
+    await writeFrame(connection, frame, place, steps);
+    frame = null; // not to be kept while the answer is waited for, which may be long
 
     progress.phase = 'wait';
     trace?.enter('wait');
-    const bytes = await readFrame(connection, replyLimit(setup, request), place, context);
+    const bytes = await readFrame(connection, replyLimit(setup, request), place, steps);
 
     progress.phase = 'decode';
     trace?.enter('decode');
@@ -117,6 +120,7 @@ async function sendAndReceive(
   } catch (thrown) {
     throw callFailure(thrown, progress, place);
   } finally {
+    steps?.end();
     closeQuietly(connection);
   }
 }
@@ -145,6 +149,7 @@ const SHORT_ANSWERS: ReadonlySet<string> = new Set([
   'REQUEST_CANCEL_JOB_STEP',
 ]);
 
+/** An authenticator is somebody else's too: whatever it throws, it rejects. */
 async function createCredential(
   auth: Authenticator,
   request: Request,
@@ -155,7 +160,7 @@ async function createCredential(
   checkAuthFor(auth, use);
   if (node !== undefined) checkAuthForNodes(auth, use);
   const type = messageTypeNumber(name, release) as number; // the body was packed for this release, so it has the message
-  return untilAborted(context.signal, auth.create(payloadDigest(release, type, body), restrictUid, context));
+  return auth.create(payloadDigest(release, type, body), restrictUid, context);
 }
 
 /** A transport that does not heed the signal holds up nobody; a connection that comes too late is closed. */
@@ -165,7 +170,7 @@ function openConnection(transport: Transport, endpoint: Endpoint, context: CallC
     (connection) => context.signal.aborted && closeQuietly(connection),
     () => {}, // told through the promise returned
   );
-  return untilAborted(context.signal, opening);
+  return opening;
 }
 
 /** A peer that closes early is seen by the write or by the read, as it happens: both are told alike. */
@@ -173,10 +178,10 @@ async function writeFrame(
   connection: Connection,
   frame: Uint8Array,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<void> {
   try {
-    await untilAborted(context.signal, connection.write(frame));
+    await steps.step(connection.write(frame));
   } catch (error) {
     if (isReset(error)) throw closedEarly(new FrameAssembler(), connection, place, error);
     throw error;
@@ -187,16 +192,15 @@ async function readFrame(
   connection: Connection,
   maxLength: number,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<Uint8Array> {
   const assembler = new FrameAssembler(maxLength);
   for (;;) {
-    const chunk = await readChunk(connection, assembler, place, context);
+    const chunk = await readChunk(connection, assembler, place, steps);
     if (chunk === null) throw closedEarly(assembler, connection, place);
     assembler.push(chunk);
     const foreign = foreignSpeech(assembler.peek(8));
-    if (foreign === 'http')
-      throw answeredHttp(await restOfLine(connection, assembler, place, context), place);
+    if (foreign === 'http') throw answeredHttp(await restOfLine(connection, assembler, place, steps), place);
     if (foreign === 'tls') throw answeredTls(place);
     const frame = assembler.take();
     if (frame !== null) return frame;
@@ -208,10 +212,10 @@ async function readChunk(
   connection: Connection,
   assembler: FrameAssembler,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<Uint8Array | null> {
   try {
-    return await untilAborted(context.signal, connection.read());
+    return await steps.step(connection.read());
   } catch (error) {
     if (isReset(error)) throw closedEarly(assembler, connection, place, error);
     throw error;
@@ -288,10 +292,10 @@ async function restOfLine(
   connection: Connection,
   assembler: FrameAssembler,
   place: CallPlace,
-  context: CallContext,
+  steps: StepsUntilAborted,
 ): Promise<string> {
   while (assembler.held < 200 && !assembler.peek(200).includes(0x0a)) {
-    const chunk = await readChunk(connection, assembler, place, context).catch(() => null);
+    const chunk = await readChunk(connection, assembler, place, steps).catch(() => null);
     if (chunk === null) break;
     assembler.push(chunk);
   }

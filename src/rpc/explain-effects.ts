@@ -34,6 +34,7 @@ import { type CheckedFilter, fits, hasTasks, hasTooManyTasks, taskId, tasksOf } 
 import { tasksMeant } from './job-lookup.js';
 import type { JobTables } from './job-tables.js';
 import { nameOf } from './kill-jobs-singles.js';
+import { nodesSaid } from './nodes-said.js';
 import { nodesOf, stepName } from './signal-plan.js';
 
 /** A dry run and where its effects are looked up. */
@@ -231,7 +232,7 @@ async function ofJob(
   const refusedWith = (code: string) => [refused(own, code)];
   const nothing = [effectOf(own, { effect: 'nothing' })];
   const cancelled = [effectOf(own, { effect: 'cancelled' })];
-  const nodes = expandHostlist(job.nodes ?? '');
+  const nodes = nodesSaid(job.nodes);
   const ended = [effectOf(own, { effect: 'ended', processes: 'job', nodes })];
   const atBatch = (processes: 'batch-shell' | 'batch-group') => [
     signalled({ ...own, target: `${job.jobId}.batch` }, processes, batchNode(job)),

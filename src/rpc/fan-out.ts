@@ -5,7 +5,7 @@
  * its other nodes are reached without it. After that nothing is sent again, for the root may have passed it on; but for nodes whose address the
  * forwarders did not know.
  */
-import { BAD_HOSTLIST, MAX_HOSTS, uniqueSorted } from '../config/index.js';
+import { BAD_HOSTLIST, MAX_HOSTS, splitNames } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
@@ -118,8 +118,10 @@ export function checkNodes(nodes: readonly string[]): void {
   const bad = (why: string, value: unknown) =>
     new SlurmUsageError(`nodes ${why}.`, { code: BAD_HOSTLIST, field: 'nodes', value });
   if (nodes.length > MAX_HOSTS) throw bad(`are more than the ${MAX_HOSTS} of Slurm`, nodes.length);
-  if (uniqueSorted(nodes).length === nodes.length) return;
-  const twice = nodes.find((node, index) => nodes.indexOf(node) !== index);
+  splitNames(nodes); // throws for what is no name
+  if (new Set(nodes).size === nodes.length) return;
+  const seen = new Set<string>();
+  const twice = nodes.find((node) => seen.has(node) || !seen.add(node));
   throw bad('name a node twice, which would get the message twice', twice);
 }
 
@@ -214,7 +216,7 @@ class FanOutRun {
       messageTimeoutMs: this.#setup.messageTimeoutMs,
     };
     const forward = forwardBlock(branch, plan, this.#request.release, times);
-    checkForward(forward, branch.root, this.#request.release);
+    checkForward(forward, branch.root, this.#request.release, times.messageTimeoutMs);
     try {
       return await this.#limiter.run(async () => {
         const deadline = new Deadline(branchWaitMs(branch, plan, times), this.#context.signal);
@@ -236,12 +238,17 @@ class FanOutRun {
   #noteReply(branch: Branch, reply: Reply): void {
     const { root, below } = branch;
     this.#note(root, { ...this.#answer(reply.name, reply.record), via: null });
-    const items = new Map<string, Said[]>(below.map((node) => [node, []]));
+    const { returnList } = reply;
     // Each node once and nothing else: then no forwarder has filled its list up.
-    const named = new Set(reply.returnList.map(({ nodeName }) => nodeName));
-    const isFilledUp = reply.returnList.length !== below.length || below.some((node) => !named.has(node));
-    for (const item of reply.returnList)
-      items.get(item.nodeName ?? '')?.push(this.#said(item, root, isFilledUp));
+    const named = new Set(returnList.map(({ nodeName }) => nodeName));
+    const isFilledUp = returnList.length !== below.length || below.some((node) => !named.has(node));
+    // With 0 from each, which is what nearly every tree says, there is nothing to weigh.
+    if (!isFilledUp && returnList.every((item) => this.#isDone(item))) {
+      for (const node of below) this.#note(node, { ...DONE, via: root });
+      return;
+    }
+    const items = new Map<string, Said[]>(below.map((node) => [node, []]));
+    for (const item of returnList) items.get(item.nodeName ?? '')?.push(this.#said(item, root, isFilledUp));
     for (const said of items.values()) if (said.length === 0) said.push(notTold(root));
 
     // A forwarder that has lost one below it contacts that one's nodes itself: all but the lost one may get the message again.
@@ -257,6 +264,12 @@ class FanOutRun {
       const outcome = surest.outcome === 'not-sent' && isResent(node) ? 'unknown' : surest.outcome;
       this.#note(node, { ...surest, outcome, via: root, perhapsTwice });
     }
+  }
+
+  /** True for an item by which its node took the message. */
+  #isDone({ err, type, body }: ReturnItem): boolean {
+    if (err !== 0 || !isReturnCode(messageNameOf(type, this.#request.release))) return false;
+    return (body as { returnCode: number }).returnCode === 0;
   }
 
   /** What an item of a return list says of its node. */
@@ -276,12 +289,12 @@ class FanOutRun {
 
   /** What the answer of a slurmd says. */
   #answer(name: string | null, record: unknown): Answer {
-    if (name !== 'RESPONSE_SLURM_RC' && name !== 'RESPONSE_SLURM_RC_MSG') {
+    if (!isReturnCode(name)) {
       const message = 'The answer is none that the message can have.';
       return { outcome: 'unknown', number: null, code: UNEXPECTED, errno: 'EPROTO', message };
     }
     const number = signedReturnCode((record as { returnCode: number }).returnCode);
-    if (number === 0) return { outcome: 'accepted', number, code: null, errno: null, message: null };
+    if (number === 0) return DONE;
     const { code, errno, text } = errorMeaning(number, this.#request.release);
     // -1 does not say whether anything was done.
     return { outcome: number === -1 ? 'unknown' : 'refused', number, code, errno, message: text };
@@ -294,9 +307,24 @@ class FanOutRun {
     },
     error: SlurmError | null = null,
   ): void {
+    const { outcome, number, code, errno, message, via, perhapsTwice = false } = result;
     const elapsedMs = performance.now() - this.#startedAt;
     const { release: protocol } = this.#request;
-    const whole = { node, target: this.#target, protocol, elapsedMs, perhapsTwice: false, ...result };
+    const target = this.#target;
+    // Field by field: a spread of thousands of them costs as much as everything else here.
+    const whole = {
+      node,
+      target,
+      protocol,
+      elapsedMs,
+      perhapsTwice,
+      outcome,
+      number,
+      code,
+      errno,
+      message,
+      via,
+    };
     this.#answers.set(node, { result: whole, error });
   }
 }
@@ -323,6 +351,13 @@ function noAddress(node: string): NodeTrouble {
 }
 
 type Answer = Pick<NodeResult, 'outcome' | 'number' | 'code' | 'errno' | 'message'>;
+
+/** A slurmd's 0. */
+const DONE: Answer = { outcome: 'accepted', number: 0, code: null, errno: null, message: null };
+
+function isReturnCode(name: string | null): boolean {
+  return name === 'RESPONSE_SLURM_RC' || name === 'RESPONSE_SLURM_RC_MSG';
+}
 
 interface Said extends Answer {
   /** The node may have got the message, and a forwarder did not get its answer. */

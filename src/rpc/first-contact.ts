@@ -5,7 +5,8 @@
  * shows while the request proper is `not-sent`. Where the version is not given, this is also how it is found: `version-choice.ts`.
  */
 import type { Authenticator, CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber, signedReturnCode } from '../protocol/error-meaning.js';
+import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import type { MessageRecord } from '../protocol/messages/index.js';
 import { RELEASE_NAMES, type Release } from '../protocol/release.js';
 import {

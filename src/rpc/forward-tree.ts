@@ -8,6 +8,7 @@
  * Source: observed on slurmd 22.05 (a count too small aborted it, one too large left it without an answer); timeouts as read in 20.11 to 26.11.
  */
 import { compressHostlist, expandHostlist } from '../config/index.js';
+import { isWireText } from '../protocol/byte-text.js';
 import type { HeaderInput } from '../protocol/header.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
@@ -123,9 +124,15 @@ export function branchWaitMs(
  * Refuses a forward block that would harm the slurmd that gets it: the last look before it is sent.
  *
  * @param root the node that gets it.
+ * @param messageTimeoutMs the daemons' MessageTimeout: with less, forwarders would give up on nodes that have got the message.
  * @throws SlurmUsageError `SLURMWIRE_UNSAFE_MESSAGE`
  */
-export function checkForward(forward: HeaderInput['forward'], root: string, release: Release): void {
+export function checkForward(
+  forward: HeaderInput['forward'],
+  root: string,
+  release: Release,
+  messageTimeoutMs: number,
+): void {
   if (forward === undefined) return;
   const refuse = (field: string, value: unknown, why: string): never => {
     throw new SlurmUsageError(`a message is not forwarded: ${why}.`, {
@@ -144,11 +151,15 @@ export function checkForward(forward: HeaderInput['forward'], root: string, rele
       `the count says ${cnt} nodes and the list names ${names.length}, which crashes or hangs a slurmd`,
     );
   }
-  if (new Set(names).size !== cnt)
+  // A newline separates since 23.02 and is part of a name before.
+  if (/\s/.test(nodelist ?? '')) refuse('nodelist', nodelist, 'white space is read in more than one way');
+  // What differs here may be one name on the wire.
+  if (new Set(names).size !== cnt || !isWireText(nodelist ?? ''))
     refuse('nodelist', nodelist, 'a node stands twice in the list, which hangs a slurmd');
   if (names.includes(root)) refuse('nodelist', nodelist, `${root} would pass it on to itself`);
   // Written so that NaN is refused too.
-  if (!(timeout >= 1)) refuse('timeout', timeout, 'there would be no time to pass it on');
+  if (!(timeout >= Math.max(1, Math.min(messageTimeoutMs, MAX_TIMEOUT))))
+    refuse('timeout', timeout, `passing it on may take ${messageTimeoutMs} ms`);
   if (!(treeWidth >= 1 && treeWidth <= MAX_TREE_WIDTH))
     refuse('treeWidth', treeWidth, `the width is not from 1 to ${MAX_TREE_WIDTH}`);
   if (isAtLeast(release, '24.11') && !(treeDepth >= 1))

@@ -7,7 +7,8 @@
  * Source: observed on live daemons: a KILL_JOB without its id text crashes slurmctld (20.11, 22.05, 24.11, 26.05); flag 0x0002
  * makes the reply unreadable (22.05); neither slurmctld nor slurmd checks the range of a signal, and Slurm gives 253 and
  * 991 to 999 meanings of their own. A KILL_JOBS that comes to check whether an unprivileged caller may signal somebody else's job hangs
- * a slurmctld without accounting storage, and one with the id text `N+K` signals job number N + K whatever that is (24.11, 26.05).
+ * a slurmctld without accounting storage, and one with the id text `N+K` signals job number N + K whatever that is (24.11, 26.05). A slurmd
+ * does not ask slurmctld about the orders that come from it (read in 20.11 to 26.05).
  */
 import { decodeBody } from '../protocol/body.js';
 import { HEADER_FLAGS } from '../protocol/header.js';
@@ -21,6 +22,15 @@ import { certainUid, type Identity, isPrivileged, ownIdentity } from './kill-job
 
 /** Header flags a client may set: the others are internal to the daemons or change how the reply is framed. */
 const SENDABLE_FLAGS = HEADER_FLAGS.SLURM_GLOBAL_AUTH_KEY | HEADER_FLAGS.USE_BCAST_NETWORK;
+
+/** What slurmctld tells its slurmds. They take it from root and SlurmUser too, and end or stop a job behind slurmctld's back. */
+const BETWEEN_DAEMONS: ReadonlySet<MessageName> = new Set<MessageName>([
+  'REQUEST_TERMINATE_JOB',
+  'REQUEST_ABORT_JOB',
+  'REQUEST_KILL_TIMELIMIT',
+  'REQUEST_KILL_PREEMPTED',
+  'REQUEST_SUSPEND_INT',
+]);
 
 /**
  * Refuses a message that could harm a cluster.
@@ -45,6 +55,12 @@ export function refuseUnsafe(
     });
   };
   if (!name.startsWith('REQUEST_')) refuse('message', name, 'only requests are sent to a daemon');
+  if (BETWEEN_DAEMONS.has(name))
+    refuse(
+      'message',
+      name,
+      'a slurmd takes it for an order of slurmctld, which then has another idea of the job',
+    );
   // Compared as a number: `&` looks at 32 bits only, so 2^32 would pass for none.
   if (!Number.isInteger(flags) || flags < 0 || flags > 0xffff || (flags & ~SENDABLE_FLAGS) !== 0) {
     refuse(

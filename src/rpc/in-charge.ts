@@ -98,6 +98,7 @@ function tell(
 
 /** The controllers, beginning with the one that was in charge last; the order of the configuration for the others. */
 export function inOrder(controllers: readonly Endpoint[], inCharge: string | null): readonly Endpoint[] {
+  if (controllers.length === 1) return controllers;
   const first = controllers.filter((one) => showEndpoint(one) === inCharge);
   return [...first, ...controllers.filter((one) => !first.includes(one))];
 }

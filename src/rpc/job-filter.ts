@@ -5,6 +5,7 @@ import type { JobRecord } from '../protocol/messages/job-record.js';
 import { JOB_STATES } from '../protocol/messages/job-state.js';
 import { SlurmUsageError } from '../protocol/slurm-error.js';
 import { badOption, checkOptions, checkUid } from './check-options.js';
+import { nodesSaid } from './nodes-said.js';
 
 /**
  * Which jobs are meant: those that fit **all** that is given. At least one must be given, and none may be `undefined`: what is left out
@@ -82,12 +83,14 @@ const FIELDS = [
  * @throws SlurmUsageError `SLURMWIRE_BAD_OPTION`, `SLURMWIRE_BAD_JOB_ID`, `SLURMWIRE_BAD_HOSTLIST`, which names the field.
  */
 export function parseFilter(given: JobFilter | readonly JobId[]): CheckedFilter {
-  const filter: JobFilter = isList(given) ? { ids: given } : given;
-  checkOptions('killJobs', filter, FIELDS);
-  const named = FIELDS.filter((field) => Object.hasOwn(filter, field));
+  const asked: JobFilter = isList(given) ? { ids: given } : given;
+  checkOptions('killJobs', asked, FIELDS);
+  const named = FIELDS.filter((field) => Object.hasOwn(asked, field));
   if (named.length === 0) {
-    throw badOption('filter', filter, 'does not say which jobs', `It takes ${FIELDS.join(', ')}.`);
+    throw badOption('filter', asked, 'does not say which jobs', `It takes ${FIELDS.join(', ')}.`);
   }
+  // Read once: a field that were gone at a second look would be a filter less.
+  const filter: JobFilter = Object.fromEntries(named.map((field) => [field, asked[field]]));
   const missing = named.find((field) => filter[field] === undefined);
   if (missing !== undefined) {
     throw badOption(missing, undefined, 'is undefined', 'Leave it out if any will do.');
@@ -140,7 +143,7 @@ function isWckey(own: string | null, wanted: string): boolean {
 }
 
 function hasAnyOf(allocated: string | null, wanted: readonly string[]): boolean {
-  const own = new Set(expandHostlist(allocated ?? ''));
+  const own = new Set(nodesSaid(allocated));
   return wanted.some((node) => own.has(node));
 }
 
@@ -164,7 +167,8 @@ function plainArray(id: ParsedJobId): ParsedJobId {
 }
 
 /** One id per array: a task named twice would be signalled twice. */
-function mergeTasks(ids: readonly ParsedJobId[]): ParsedJobId[] {
+function mergeTasks(ids: ParsedJobId[]): ParsedJobId[] {
+  if (!ids.some(hasTasks)) return ids;
   const whole = new Set(ids.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const tasks = new Map<number, ParsedJobId[]>();
   for (const id of ids) {

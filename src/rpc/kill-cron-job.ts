@@ -5,7 +5,8 @@
  * Source: slurmctld's handling of jobs with the CRON_JOB bit in 20.11 to 26.05; observed on 26.05.
  */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
+import { errorMeaning } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobRunning } from '../protocol/messages/job-state.js';

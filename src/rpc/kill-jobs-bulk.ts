@@ -116,12 +116,15 @@ function unlessAccepted(job: KilledJob): KilledJob {
 /** The responses about each job number, as it was asked for or as the record has it. */
 function responsesByNumber(responses: readonly Response[]): ReadonlyMap<number, readonly Response[]> {
   const byNumber = new Map<number, Response[]>();
+  const add = (number: number, response: Response) => {
+    const known = byNumber.get(number);
+    if (known === undefined) byNumber.set(number, [response]);
+    else known.push(response);
+  };
   for (const response of responses) {
-    for (const number of new Set([response.id.stepId.jobId, response.realJobId])) {
-      const known = byNumber.get(number);
-      if (known === undefined) byNumber.set(number, [response]);
-      else known.push(response);
-    }
+    const { jobId } = response.id.stepId;
+    add(jobId, response);
+    if (response.realJobId !== jobId) add(response.realJobId, response);
   }
   return byNumber;
 }

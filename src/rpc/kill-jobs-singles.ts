@@ -1,6 +1,6 @@
 /** `killJobs` by lookup: the controller says which jobs there are, and each is asked for by a request of its own. */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { type ParsedJobId, parseJobId } from '../protocol/job-id.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { isJobFinished, isJobPending } from '../protocol/messages/job-state.js';

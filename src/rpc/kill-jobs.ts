@@ -9,7 +9,7 @@
 import { userInfo } from 'node:os';
 import { resolveUser } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
-import type { JobId, ParsedJobId } from '../protocol/job-id.js';
+import type { ParsedJobId } from '../protocol/job-id.js';
 import { messageTypeNumber } from '../protocol/message-type.js';
 import { isAtLeast } from '../protocol/release.js';
 import { isSlurmError, SlurmUsageError } from '../protocol/slurm-error.js';
@@ -17,7 +17,7 @@ import { type UnixSignal, unixSignalNumber } from '../protocol/unix-signal.js';
 import { sluidTooOld } from './answer.js';
 import { badOption } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
-import { type CheckedFilter, isIdsOnly, type JobFilter, parseFilter } from './job-filter.js';
+import { type CheckedFilter, isIdsOnly } from './job-filter.js';
 import { askForAll, entriesOf, type KillJobsUser } from './kill-jobs-bulk.js';
 import { certainUid, type Identity, isPrivileged } from './kill-jobs-identity.js';
 import { type KilledJob, type KilledJobs, perhapsSignalled, summary } from './kill-jobs-result.js';
@@ -59,13 +59,12 @@ const MAX_CONCURRENCY = 64;
 
 export async function killJobs(
   shared: ControllerLink,
-  which: JobFilter | readonly JobId[],
+  filter: CheckedFilter,
   unixSignal: UnixSignal,
   options: KillJobsOptions,
   context: CallContext,
 ): Promise<KilledJobs> {
   const startedAt = performance.now();
-  const filter = parseFilter(which);
   const signalling = signallingOf(unixSignal, options);
   const link = await shared.counted().settle(context);
   const { release } = link.setup;
@@ -128,11 +127,13 @@ async function carryOut(link: ControllerLink, task: Task, context: CallContext):
   const { jobs, foreign } = await entriesOf(link, reply, plain ?? [], isOurs, context);
   // That nothing fits any more may be the work of the request before, whose answer did not come.
   if (jobs.length === 0 && plain === null && reply.doubt !== null) throw reply.doubt;
+  const rest = [...foreign, ...odd];
+  if (rest.length === 0) return { jobs, rpc: 'REQUEST_KILL_JOBS', reply };
   const named = new Set(plain?.filter(({ kind }) => kind === 'job').map(({ jobId }) => jobId));
   const answered = new Map(
     jobs.flatMap((job) => (named.has(job.jobId ?? -1) ? [[job.jobId as number, job]] : [])),
   );
-  const singles = await killOneByOne(link, [...foreign, ...odd], signalling, answered, context);
+  const singles = await killOneByOne(link, rest, signalling, answered, context);
   return { jobs: [...jobs, ...singles], rpc: 'REQUEST_KILL_JOBS', reply };
 }
 

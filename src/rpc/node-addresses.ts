@@ -77,10 +77,18 @@ export async function nodeAddresses(
   return found;
 }
 
-function staticAddresses(nodes: readonly ConfNode[]): Map<string, Endpoint> {
-  return new Map(
-    nodes.filter(hasStaticAddress).map(({ name, address, port }) => [name, { host: address, port }]),
-  );
+/** By the nodes of a slurm.conf, which are the same in every call of a client, and thousands in a large cluster. */
+const STATIC_ADDRESSES = new WeakMap<readonly ConfNode[], ReadonlyMap<string, Endpoint>>();
+
+function staticAddresses(nodes: readonly ConfNode[]): ReadonlyMap<string, Endpoint> {
+  let addresses = STATIC_ADDRESSES.get(nodes);
+  if (addresses === undefined) {
+    addresses = new Map(
+      nodes.filter(hasStaticAddress).map(({ name, address, port }) => [name, { host: address, port }]),
+    );
+    STATIC_ADDRESSES.set(nodes, addresses);
+  }
+  return addresses;
 }
 
 function isSame(a: Endpoint, b: Endpoint | undefined): boolean {

@@ -1,4 +1,4 @@
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { serverError } from '../protocol/server-error.js';
 import type { SlurmError } from '../protocol/slurm-error.js';
 import type { ControllerLink } from './controller-link.js';

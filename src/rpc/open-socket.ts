@@ -30,7 +30,8 @@ export async function untilReady(
       const settle = (act: () => void) => {
         clearTimeout(timer);
         takeBack();
-        socket.off(event, ready).off('close', closed); // `failed` stays until somebody else listens: an error nobody hears ends the process
+        // Somebody has to listen: an error nobody hears ends the process. It is not `failed`, which would keep all of this in memory as long as the socket.
+        socket.off(event, ready).off('close', closed).off('error', failed).on('error', ignore);
         act();
       };
       const takeBack = onAbort(signal, () => settle(() => reject(signal.reason)));
@@ -40,11 +41,13 @@ export async function untilReady(
       socket.on(event, ready).on('error', failed).on('close', closed);
     });
   } catch (error) {
-    socket.on('error', () => {}); // what a dropped attempt says later concerns nobody
+    socket.on('error', ignore); // what a dropped attempt says later concerns nobody
     socket.destroy();
     throw error;
   }
 }
+
+function ignore(): void {}
 
 /** An error as the system makes them: told by its code. */
 export function systemError(message: string, code: string): Error {

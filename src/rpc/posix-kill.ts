@@ -5,7 +5,8 @@
  * it looks for the step: its handling of CANCEL_JOB_STEP in 20.11 to 26.05, observed on 22.05 and 26.05.
  */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
+import { errorMeaning } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import {
   type JobId,
   type ParsedJobId,
@@ -34,7 +35,7 @@ import { isComponent } from './aim.js';
 import { sluidTooOld, verdict } from './answer.js';
 import { badOption, checkBoolean } from './check-options.js';
 import type { ControllerLink } from './controller-link.js';
-import { taskId, tasksOf } from './job-filter.js';
+import { parseFilter, taskId, tasksOf } from './job-filter.js';
 import { asLookup, lookAtJob, recordTasks } from './job-lookup.js';
 import { killJob, killJobStep, killRecord } from './kill.js';
 import { killJobs } from './kill-jobs.js';
@@ -389,7 +390,8 @@ async function signalGroup(
     const looked = { record: first, target: nameOf(first), peer };
     return [await signalRecord(link, looked, order, context)];
   }
-  if (signal !== 0) return named((await killJobs(link, [job.text], signal, options, context)).jobs, records);
+  if (signal !== 0)
+    return named((await killJobs(link, parseFilter([job.text]), signal, options, context)).jobs, records);
 
   // They have one owner, so one question answers for all.
   const asked = records.find(({ jobState }) => !isJobFinished(jobState)) ?? first;
@@ -464,7 +466,8 @@ async function signalEverything(
   // In a list scrontab jobs are refused; by themselves, their processes are signalled and their lines stay on.
   const alone = jobs.filter(({ cronspec }) => cronspec !== null && options.cron !== true);
   const others = jobs.filter((job) => !alone.includes(job)).map(nameOf);
-  const killed = others.length === 0 ? [] : (await killJobs(link, others, signal, options, context)).jobs;
+  const killed =
+    others.length === 0 ? [] : (await killJobs(link, parseFilter(others), signal, options, context)).jobs;
   const signalling = { signal, options, limiter: new Limiter(ALONE_AT_A_TIME) };
   const ids = alone.map((job) => parseJobId(nameOf(job)));
   return [...named(killed, jobs), ...(await killAsNamed(link, ids, signalling, context))];

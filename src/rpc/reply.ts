@@ -1,12 +1,13 @@
 /** From the bytes of a reply to a record that can be believed: version, credential, digest, body. */
 import type { CallContext } from '../protocol/authenticator.js';
 import { decodeBody } from '../protocol/body.js';
+import { decodeBodyInSlices } from '../protocol/decode-in-slices.js';
 import { errorMeaning, signedReturnCode } from '../protocol/error-meaning.js';
 import { decodeFrame, type Frame } from '../protocol/frame.js';
 import type { ReturnItem } from '../protocol/header.js';
 import { isMessageName, type MessageName, type MessageRecord } from '../protocol/messages/index.js';
 import { untilAborted } from '../protocol/on-abort.js';
-import { isPayloadOf } from '../protocol/payload-digest.js';
+import { isPayloadOf, isPayloadOfInSlices } from '../protocol/payload-digest.js';
 import { isAtLeast, RELEASE_NAMES, type Release } from '../protocol/release.js';
 import { serverError } from '../protocol/server-error.js';
 import {
@@ -21,6 +22,7 @@ import { refusedHint } from './auth-hints.js';
 import type { CallPlace, Progress } from './call-failure.js';
 import type { ExchangeSetup, Request } from './exchange.js';
 import type { ExchangeTrace } from './exchange-trace.js';
+import { inSlices, SHORT_BODY } from './in-slices.js';
 import { TLS_NEEDED } from './tls-failure.js';
 import { mayTake } from './version-choice.js';
 
@@ -87,7 +89,7 @@ export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Re
       },
     );
   }
-  const record = decodeBody(messageName, frame.release, frame.body);
+  const record = await decode(messageName, frame, opening);
   refuseAuthFailure(messageName, record, opening);
   return {
     name: messageName,
@@ -100,6 +102,12 @@ export async function openReply(bytes: Uint8Array, opening: Opening): Promise<Re
     doubt: null,
     elapsedMs: performance.now() - opening.startedAt,
   } as Reply;
+}
+
+/** The table of a large cluster is megabytes of records. */
+async function decode(name: MessageName, { release, body }: Frame, { context }: Opening): Promise<unknown> {
+  if (body.length < SHORT_BODY) return decodeBody(name, release, body);
+  return inSlices(decodeBodyInSlices(name, release, body, 16), context.signal);
 }
 
 function unknown({ repeatable, ...place }: CallPlace) {
@@ -242,8 +250,17 @@ async function isAuthenticated(frame: Frame, opening: Opening): Promise<boolean>
       'Is SlurmUser in slurm.conf (or the slurmUser option) the user that slurmctld runs as?',
     );
   }
-  if (!isPayloadOf(payload, frame.release, frame.header.msgType, frame.body)) {
+  if (!(await isBound(payload, frame, context))) {
     throw distrust('the credential of the reply was made for another message');
   }
   return setup.trusted !== null;
+}
+
+async function isBound(
+  payload: Uint8Array,
+  { release, header: { msgType }, body }: Frame,
+  { signal }: CallContext,
+): Promise<boolean> {
+  if (body.length < SHORT_BODY) return isPayloadOf(payload, release, msgType, body);
+  return inSlices(isPayloadOfInSlices(payload, release, msgType, body), signal);
 }

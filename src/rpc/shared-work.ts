@@ -12,6 +12,7 @@ export class SharedWork<T> {
   readonly #result: Promise<T>;
   readonly #forget: () => void;
   #waiting = 0;
+  #done: { readonly value: T } | null = null;
 
   /**
    * @param timeoutMs milliseconds from now.
@@ -28,11 +29,14 @@ export class SharedWork<T> {
     const deadline = new Deadline(timeoutMs, this.#giveUp.signal);
     belongsTo(deadline.signal, callOf(starter.signal));
     this.#result = work(deadline).finally(() => deadline.dispose());
-    this.#result.catch(forget);
+    this.#result.then((value) => {
+      this.#done = { value };
+    }, forget);
   }
 
   /** @throws what the work threw; the signal's reason when the caller's own time is over first. */
   async wait({ signal }: CallContext): Promise<T> {
+    if (this.#done !== null && !signal.aborted) return this.#done.value;
     this.#waiting += 1;
     try {
       return await untilAborted(signal, this.#result);

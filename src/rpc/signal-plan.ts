@@ -1,7 +1,6 @@
 /**
  * Which nodes get which message, for `signalJob`, `signalJobStep` and `terminateJobStep`: reads at the controller, and nothing sent to a slurmd.
  */
-import { expandHostlist } from '../config/index.js';
 import type { CallContext } from '../protocol/authenticator.js';
 import { type JobId, parseJobId, parseStepId, type StepTarget } from '../protocol/job-id.js';
 import { KILL_FLAGS } from '../protocol/kill-flags.js';
@@ -16,6 +15,7 @@ import { sluidTooOld } from './answer.js';
 import { concurrently } from './concurrently.js';
 import type { ControllerLink } from './controller-link.js';
 import { type FoundJobs, lookAtJob } from './job-lookup.js';
+import { nodeSaid, nodesSaid } from './nodes-said.js';
 import { nothingToSignal } from './nothing-to-signal.js';
 import { stepRecords } from './step-lookup.js';
 
@@ -64,7 +64,7 @@ export async function jobDeliveries(
       : [await stepsOfJob(link, record, own)];
   });
   // A step without nodes has nobody who could take the signal.
-  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  const deliveries = eachOnce(found.flat()).filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
     throw nothingToSignal(`job ${parsed.text} has no steps`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text: parsed.text, deliveries };
@@ -80,12 +80,12 @@ async function stepsOfJob(
   context: CallContext,
 ): Promise<Delivery> {
   const jobId = typeof job === 'number' ? job : job.jobId;
-  const steps = await usersSteps(link, job, context);
+  const steps = (await usersSteps(link, job, context)).map(placed);
   return {
     target: String(jobId),
     stepId: { jobId, stepId: NO_VAL, stepHetComp: NO_VAL },
     flags: KILL_FLAGS.KILL_STEPS_ONLY.bit,
-    nodes: [...new Set(steps.flatMap(nodesOf))],
+    nodes: [...new Set(steps.flatMap(({ nodes }) => nodes))],
     startedIn: startedIn(steps),
   };
 }
@@ -114,10 +114,24 @@ export async function stepDeliveries(
       .filter((one) => stepHetComp === null || one.stepId.stepHetComp === stepHetComp)
       .map(toDelivery);
   });
-  const deliveries = found.flat().filter(({ nodes }) => nodes.length > 0);
+  const deliveries = eachOnce(found.flat()).filter(({ nodes }) => nodes.length > 0);
   if (deliveries.length === 0)
     throw nothingToSignal(`there is no step ${text}`, 'ESLURM_INVALID_JOB_ID', link, { peer });
   return { text, deliveries };
+}
+
+/** What is told twice, by a table or by controller and step manager, is sent once. */
+function eachOnce(deliveries: readonly Delivery[]): Delivery[] {
+  const all = new Map<string, Delivery>();
+  for (const delivery of deliveries) {
+    const { jobId, stepId, stepHetComp } = delivery.stepId;
+    const key = [jobId, stepId, stepHetComp, delivery.flags].join();
+    const before = all.get(key);
+    const nodes = [...new Set([...(before?.nodes ?? []), ...delivery.nodes])];
+    const startedIn = new Map([...(before?.startedIn ?? []), ...delivery.startedIn]);
+    all.set(key, before === undefined ? delivery : { ...before, nodes, startedIn });
+  }
+  return [...all.values()];
 }
 
 /**
@@ -154,18 +168,25 @@ function batchDelivery(
   }
   const stepId = { jobId, stepId: SPECIAL_STEP_IDS.SLURM_BATCH_SCRIPT, stepHetComp: NO_VAL };
   const flags = KILL_FLAGS.KILL_JOB_BATCH.bit;
-  return { target: `${jobId}.batch`, stepId, flags, nodes: [batchHost], startedIn: new Map() };
+  return {
+    target: `${jobId}.batch`,
+    stepId,
+    flags,
+    nodes: [nodeSaid(batchHost, 'batchHost')],
+    startedIn: new Map(),
+  };
 }
 
 function toDelivery(record: JobStepRecord): Delivery {
   // stepHetComp as in the record: slurmd finds a step by all three numbers. The sluid is not sent.
   const { jobId, stepId, stepHetComp } = record.stepId;
+  const step = placed(record);
   return {
     target: stepName(record.stepId),
     stepId: { jobId, stepId, stepHetComp },
     flags: 0,
-    nodes: nodesOf(record),
-    startedIn: startedIn([record]),
+    nodes: step.nodes,
+    startedIn: startedIn([step]),
   };
 }
 
@@ -174,12 +195,12 @@ function toDelivery(record: JobStepRecord): Delivery {
  * 26.05), and a slurmd that was upgraded since takes it still, or the controller would not know it. Batch, extern and interactive steps have that of
  * whoever submitted the job, which says nothing about slurmds.
  */
-function startedIn(steps: readonly JobStepRecord[]): Map<string, Release> {
+function startedIn(steps: readonly PlacedStep[]): Map<string, Release> {
   const oldest = new Map<string, Release>();
-  for (const step of steps) {
+  for (const { step, nodes } of steps) {
     const release = releaseAtMost(step.startProtocolVer);
     if (release === null || step.stepId.stepId > SLURM_MAX_NORMAL_STEP_ID) continue;
-    for (const node of nodesOf(step)) {
+    for (const node of nodes) {
       const known = oldest.get(node);
       if (known === undefined || isAtLeast(known, release)) oldest.set(node, release);
     }
@@ -206,9 +227,19 @@ const STEP_NAMES: ReadonlyMap<number, string> = new Map([
   [SPECIAL_STEP_IDS.SLURM_INTERACTIVE_STEP, 'interactive'],
 ]);
 
+/** A step and its nodes, each once: there may be thousands, so their list is read once. */
+interface PlacedStep {
+  readonly step: JobStepRecord;
+  readonly nodes: readonly string[];
+}
+
+function placed(step: JobStepRecord): PlacedStep {
+  return { step, nodes: nodesOf(step) };
+}
+
 /** Nodes of a step, each once. */
 export function nodesOf({ nodes }: JobStepRecord): string[] {
-  return [...new Set(expandHostlist(nodes ?? ''))];
+  return [...new Set(nodesSaid(nodes))];
 }
 
 /** The steps of a job but for those that are no program of its user: not the batch step either. */

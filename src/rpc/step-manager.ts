@@ -6,7 +6,7 @@
  */
 import type { CallContext } from '../protocol/authenticator.js';
 import { encodeBody } from '../protocol/body.js';
-import { errorNumber } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import type { MessageName } from '../protocol/messages/index.js';
 import type { JobRecord } from '../protocol/messages/job-record.js';
 import { SHOW_FLAGS } from '../protocol/messages/show-flags.js';

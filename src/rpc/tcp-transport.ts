@@ -1,7 +1,7 @@
 import type { Transport } from '../protocol/transport.js';
 import { checkOptions } from './check-options.js';
 import { checkDialOptions, type DialOptions, dial } from './dial.js';
-import { SocketConnection } from './socket-connection.js';
+import { openTcp } from './tcp-connection.js';
 
 /** All optional. */
 export interface TcpOptions extends DialOptions {}
@@ -11,7 +11,6 @@ const TCP_OPTIONS = Object.keys({
   families: 0,
   hostUnreachRetries: 0,
   lookup: 0,
-  open: 0,
 } satisfies Record<keyof TcpOptions, 0>);
 
 /**
@@ -23,6 +22,6 @@ export function tcpTransport(options: TcpOptions = {}): Transport {
   checkOptions('tcpTransport', options, TCP_OPTIONS);
   checkDialOptions(options);
   return {
-    connect: async (endpoint, context) => new SocketConnection(await dial(endpoint, context, options)),
+    connect: (endpoint, context) => dial(endpoint, context, options, openTcp),
   };
 }

@@ -5,7 +5,8 @@
  * while in between, so that nothing is sent to what is gone.
  */
 import type { CallContext } from '../protocol/authenticator.js';
-import { errorMeaning, errorNumber } from '../protocol/error-meaning.js';
+import { errorMeaning } from '../protocol/error-meaning.js';
+import { errorNumber } from '../protocol/error-number.js';
 import { NO_VAL } from '../protocol/sentinels.js';
 import {
   isSlurmError,

@@ -14,6 +14,9 @@ export class Termination implements Promise<Terminated>, AsyncIterable<Terminate
   readonly [Symbol.toStringTag] = 'Termination';
   readonly #result: Promise<Terminated>;
   readonly #listeners = new Set<Listener>();
+  #isFollowed = false;
+  /** How it ended; `null` while it runs, and as long as nobody has iterated. */
+  #ended: { readonly failure: Failure | undefined } | null = null;
 
   /** @internal Made by `terminate()`. */
   constructor(run: (report: (event: TerminateEvent) => void) => Promise<Terminated>) {
@@ -41,12 +44,24 @@ export class Termination implements Promise<Terminated>, AsyncIterable<Terminate
   [Symbol.asyncIterator](): AsyncIterableIterator<TerminateEvent, undefined> {
     const listener = new Listener(() => this.#listeners.delete(listener));
     this.#listeners.add(listener);
-    // From here on a failure is told by the iterator.
-    this.#result.then(
-      () => listener.end(),
-      (error: unknown) => listener.end({ error }),
-    );
+    if (this.#ended !== null) listener.end(this.#ended.failure);
+    else this.#follow();
     return listener;
+  }
+
+  /** Once for all iterations: what waits for the result stays with it until the end, however early the iterations were left. */
+  #follow(): void {
+    if (this.#isFollowed) return;
+    this.#isFollowed = true;
+    const end = (failure: Failure | undefined) => {
+      this.#ended = { failure };
+      for (const listener of [...this.#listeners]) listener.end(failure);
+    };
+    // From here on a failure is told by the iterators.
+    this.#result.then(
+      () => end(undefined),
+      (error: unknown) => end({ error }),
+    );
   }
 }
 

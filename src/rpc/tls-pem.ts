@@ -1,5 +1,4 @@
 /** Certificates as text, and where a system keeps those it trusts. */
-import { X509Certificate } from 'node:crypto';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
 
 const BLOCK = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----/g;
@@ -10,6 +9,8 @@ const BLOCK = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-
  * @throws SlurmConfigError `SLURMWIRE_CONFIG_TLS`
  */
 export function checkAnchors(anchors: readonly string[], source: string): void {
+  // Not imported, as node:tls is not.
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
   let count = 0;
   for (const [block] of anchors.flatMap((text) => [...text.matchAll(BLOCK)])) {
     count += 1;

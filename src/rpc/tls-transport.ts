@@ -1,21 +1,18 @@
 import { isIP, type Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect,
-  createSecureContext,
-  type SecureContext,
-  type TLSSocket,
-} from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { CallContext } from '../protocol/authenticator.js';
 import { SlurmConfigError } from '../protocol/slurm-error.js';
 import { type Connection, type Endpoint, showEndpoint, type Transport } from '../protocol/transport.js';
 import { badOption, checkBoolean, checkMilliseconds, checkOptions } from './check-options.js';
 import { checkDialOptions, dial } from './dial.js';
-import { untilReady } from './open-socket.js';
+import { openSocket, untilReady } from './open-socket.js';
 import { SocketConnection } from './socket-connection.js';
 import type { TcpOptions } from './tcp-transport.js';
 import { brokenTls, handshakeFailure } from './tls-failure.js';
 import { checkAnchors } from './tls-pem.js';
+
+/** Not imported: it is a sixth of the time that importing the package takes, and most clusters have no TLS. */
+const tls = () => process.getBuiltinModule('node:tls');
 
 /** PEM text, as a string or its bytes. */
 export type Pem = string | Uint8Array;
@@ -65,7 +62,7 @@ export function tlsTransport(options: TlsTransportOptions): Transport {
   };
   return {
     async connect(endpoint, context) {
-      const socket = await dial(endpoint, context, options);
+      const socket = await dial(endpoint, context, options, openSocket);
       return shakeHands(socket, endpoint, manner, context);
     },
   };
@@ -86,7 +83,6 @@ const TLS_TRANSPORT_OPTIONS = Object.keys({
   families: 0,
   hostUnreachRetries: 0,
   lookup: 0,
-  open: 0,
 } satisfies Record<keyof TlsTransportOptions, 0>);
 
 /** A misspelt `checkHostname` that is dropped would leave a check out that was asked for. */
@@ -143,7 +139,7 @@ function secureContext({
   if (Object.values(own).some((pem) => pem === '') || (own.cert === undefined) !== (own.key === undefined))
     throw badIdentity('one of them is missing');
   try {
-    return createSecureContext({
+    return tls().createSecureContext({
       ca: anchors,
       // What the CA file has is trusted, an intermediate CA too. Node knows the word from 20.18 and 22.9 on.
       allowPartialTrustChain: true,
@@ -178,13 +174,13 @@ async function shakeHands(
   let secured: TLSSocket | undefined;
   try {
     context.signal.throwIfAborted();
-    secured = connect({
+    secured = tls().connect({
       socket, // the half-open manner of this socket is that of the TLS socket too
       secureContext: manner.context,
       rejectUnauthorized: true, // said, or an environment variable could switch it off
       checkServerIdentity: (_, certificate) =>
         manner.checkHostname
-          ? checkServerIdentity(manner.servername ?? endpoint.host, certificate)
+          ? tls().checkServerIdentity(manner.servername ?? endpoint.host, certificate)
           : undefined,
       ...(manner.servername === undefined ? {} : { servername: manner.servername }),
     });

@@ -16,6 +16,7 @@ import type { EmbeddedMunged } from './embedded-munged.js';
 import { checkFault, type Fault, type FaultHandle, type FaultList, type FaultMatch } from './faults.js';
 import { type JobView, type ProcessView, viewOf } from './job-view.js';
 import type { Job } from './model/job.js';
+import { keepLast } from './model/keep-last.js';
 import type { Life } from './model/life.js';
 import { arrayOf, type SubmitOptions, specsOf } from './model/submit-options.js';
 import type { ClusterUser } from './model/user.js';
@@ -24,9 +25,6 @@ import { outputPath } from './processes/output-path.js';
 import type { StepServer } from './processes/step-server.js';
 import type { NodeDaemon } from './slurmd/node-daemon.js';
 import type { RequestSeen } from './wire-server.js';
-
-/** Requests that the log keeps; older ones go. */
-const MAX_REQUESTS = 100_000;
 
 /** A daemon of the cluster, to be stopped and started. */
 export interface EmbeddedDaemon {
@@ -66,7 +64,7 @@ export class EmbeddedCluster implements AsyncDisposable {
   readonly munged: EmbeddedMunged;
   /** World-writable: where jobs run that are not told where. */
   readonly workDirectory: string;
-  /** The most recent requests, at most 100,000. */
+  /** The most recent requests, at most 100,000 or as `logLimit` says. */
   readonly requests: RequestSeen[] = [];
   readonly #world: World;
   readonly #life: Life;
@@ -99,8 +97,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     this.slurmConf = join(parts.directory, 'slurm.conf');
     this.workDirectory = join(parts.directory, 'work');
     parts.onRequest((request) => {
-      this.requests.push(request);
-      if (this.requests.length > MAX_REQUESTS) this.requests.splice(0, MAX_REQUESTS / 10);
+      keepLast(this.requests, request, parts.world.settings.maxRequests);
     });
   }
 
@@ -226,7 +223,7 @@ export class EmbeddedCluster implements AsyncDisposable {
     return [...this.#world.jobs.values()].map(viewOf);
   }
 
-  /** Every signal that reached processes, in order. */
+  /** Every signal that reached processes, in order; the most recent ones where `logLimit` says how many. */
   get signals(): readonly SignalSeen[] {
     return this.#world.signals;
   }

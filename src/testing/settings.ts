@@ -50,6 +50,11 @@ export interface ClusterOptions {
   readonly parameters?: Readonly<Record<string, string>> | undefined;
   /** For slurm.conf, munged's socket, and the output of jobs. Default: a new temporary one, gone with the cluster. */
   readonly directory?: string | undefined;
+  /**
+   * How many entries `requests` and `signals` of the cluster keep at most, each; the oldest go first, a tenth at a time. 0: nothing is kept. For
+   * clusters that run for long. Default: 100,000 requests, and all signals.
+   */
+  readonly logLimit?: number | undefined;
 }
 
 /** An embedded cluster's options with nothing left open. */
@@ -74,6 +79,8 @@ export interface ClusterSettings {
   } | null;
   readonly parameters: Readonly<Record<string, string>>;
   readonly directory: string | null;
+  readonly maxRequests: number;
+  readonly maxSignals: number;
 }
 
 const KNOWN: readonly (keyof ClusterOptions)[] = [
@@ -88,7 +95,11 @@ const KNOWN: readonly (keyof ClusterOptions)[] = [
   'rateLimit',
   'parameters',
   'directory',
+  'logLimit',
 ];
+
+/** Requests that the log keeps unless told otherwise. */
+const MAX_REQUESTS = 100_000;
 
 /** More slurmds than one process has ports and memory for are a mistake. */
 const MAX_NODES = 16_384;
@@ -114,6 +125,9 @@ export function settingsOf(options: ClusterOptions = {}): ClusterSettings {
     throw badOption('backups', backups, 'is not 0 to 8');
   if (jobs !== 'records' && jobs !== 'processes')
     throw badOption('jobs', jobs, 'is neither "records" nor "processes"');
+  const { logLimit } = options;
+  if (logLimit !== undefined && !(Number.isInteger(logLimit) && logLimit >= 0))
+    throw badOption('logLimit', logLimit, 'is no number of entries');
   const users = usersOf(options);
   const slurmUser = users.find(({ name }) => name === (options.slurmUser ?? 'root'));
   if (slurmUser === undefined) throw badOption('slurmUser', options.slurmUser, 'is not among the users');
@@ -129,6 +143,8 @@ export function settingsOf(options: ClusterOptions = {}): ClusterSettings {
     rateLimit: rateLimitOf(options.rateLimit, release),
     parameters,
     directory,
+    maxRequests: logLimit ?? MAX_REQUESTS,
+    maxSignals: logLimit ?? Number.POSITIVE_INFINITY,
   };
 }
 

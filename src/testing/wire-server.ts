@@ -273,6 +273,12 @@ export class WireServer {
     const { name, release, uid } = opened;
     const log = (answer: string) =>
       this.#host.seen({ to, name, release, uid, bytes: bytes.length, answer, at });
+    // Who tests a client with this cluster should not have to look for it in a list.
+    const harm = ({ harm: what }: Harm) => {
+      log(`would have harmed: ${what}`);
+      process.emitWarning(`${to}: a real ${kind} would have been harmed: ${what}`, 'SlurmwireTesting');
+      return null;
+    };
     if (release === null || !accepts(own, release)) {
       log('refused: version');
       return refuse(refusalOf(kind, own, 'version', own));
@@ -288,8 +294,7 @@ export class WireServer {
     // Some ways out of here do not wait for it.
     if (forwarded instanceof Promise) forwarded.catch(() => {});
     if (forwarded !== undefined && 'harm' in forwarded) {
-      log(`would have harmed: ${forwarded.harm}`);
-      return null;
+      return harm(forwarded);
     }
     if (opened.rejection !== null) {
       log(`refused: ${opened.rejection}`);
@@ -309,8 +314,7 @@ export class WireServer {
       return null;
     }
     if ('harm' in answer) {
-      log(`would have harmed: ${answer.harm}`);
-      return null;
+      return harm(answer);
     }
     log(showAnswer(answer));
     const items = await forwarded;

@@ -3,9 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-
-import { munge, mungeSlots } from '../../dist/auth/munge.js';
-import { loadMunge, mungeCalls } from '../../dist/auth/munge-library.js';
+import { loadMunge, munge, mungeSlots } from '../../dist/auth/munge.js';
+import { mungeCalls } from '../../dist/auth/munge-library.js';
 import { mungeSocket, mungeSocketSlots } from '../../dist/auth/munge-socket.js';
 
 /** @type {[string, string, string | undefined]} */

@@ -71,6 +71,15 @@ describe('what is understood', () => {
   });
 });
 
+test('a hundred thousand operands are taken, before and behind --, in a time that grows with their number', () => {
+  const ids = Array.from({ length: 300_000 }, (_, i) => String(i));
+  const start = performance.now();
+  expect(read(ids).args).toHaveLength(ids.length + 1);
+  expect(read(['--', ...ids]).args).toHaveLength(ids.length + 1);
+  // It took many minutes.
+  expect(performance.now() - start).toBeLessThan(10_000);
+});
+
 describe('what is wrong', () => {
   test.each<[string[], string]>([
     [['--nonsense=1'], "unrecognized option '--nonsense=1'"],

@@ -53,6 +53,19 @@ describe('the ladder as text', () => {
   );
 });
 
+test('of a rung that is none only the beginning is shown', () => {
+  for (const text of ['x:y:'.repeat(5000), `TERM:${'9'.repeat(20_000)},KILL`]) {
+    let message = '';
+    try {
+      parseLadder(text);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain('…');
+    expect(message.length).toBeLessThan(400);
+  }
+});
+
 test('many codes make one', () => {
   expect(exitCodeOfAll([])).toBe(0);
   expect(exitCodeOfAll([0, 0])).toBe(0);

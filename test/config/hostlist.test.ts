@@ -344,3 +344,32 @@ describe('uniqueSorted', () => {
     );
   });
 });
+
+/** The slow clear way, with big integers throughout, for what counts in doubles as long as these are exact. */
+describe('numbers around what a double counts exactly', () => {
+  const number = fc.oneof(
+    fc.bigInt({ min: 0n, max: 2_000n }),
+    fc.bigInt({ min: 2n ** 53n - 20n, max: 2n ** 53n + 20n }),
+    fc.bigInt({ min: 10n ** 15n - 20n, max: 10n ** 15n + 20n }),
+    fc.bigInt({ min: 10n ** 16n - 20n, max: 10n ** 16n + 20n }),
+  );
+
+  it('are expanded and compressed like all others', () => {
+    fc.assert(
+      fc.property(
+        number,
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 0, max: 18 }),
+        (low, count, width) => {
+          const shown = (value: bigint) => value.toString().padStart(width, '0');
+          const names = Array.from({ length: count }, (_, step) => `n${shown(low + BigInt(step))}-ib`);
+          expect(expandHostlist(`n[${shown(low)}-${low + BigInt(count) - 1n}]-ib`)).toEqual(names);
+          const plain = names.map((name) => name.slice(0, -3));
+          expect(expandHostlist(compressHostlist(plain))).toEqual(plain);
+          const last = shown(low + BigInt(count) - 1n);
+          if (count > 1) expect(compressHostlist(plain)).toBe(`n[${shown(low)}-${last}]`);
+        },
+      ),
+    );
+  });
+});

@@ -314,6 +314,18 @@ describe('Include', () => {
     });
   });
 
+  it('shows of long keys and names only the beginning', async () => {
+    const long = 'k'.repeat(20_000);
+    const readInclude = async () => {
+      throw new Error('no');
+    };
+    for (const text of [`${long}=`, `${long}=1 b`, `Include ${long}`, `Include ${long}*`]) {
+      const error = await configError(parseSlurmConf(text, { readInclude }));
+      expect(error.message).toContain('…');
+      expect(error.message.length).toBeLessThan(1000);
+    }
+  });
+
   it('refuses more than MAX_INCLUDES includes, also when they multiply', async () => {
     const flat = (count: number) => parse('Include a\n'.repeat(count), { '/etc/slurm/a': 'A=1' });
     expect(plain(await flat(MAX_INCLUDES))).toEqual({ a: '1' });

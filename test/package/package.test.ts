@@ -39,10 +39,13 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 test('holds what it should and nothing else', () => {
   const foreign = files.filter(
     (file) =>
-      !/^(dist\/.*\.(js|d\.ts)|man\/.*\.1|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(file),
+      !/^(dist\/.*\.(js|d\.ts)|man\/.*\.1|package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE)$/.test(
+        file,
+      ),
   );
   expect(foreign).toEqual([]);
   expect(files).toContain('dist/index.js');
+  expect(files).toContain('SECURITY.md');
   expect(files).toContain('dist/protocol/index.d.ts');
 });
 

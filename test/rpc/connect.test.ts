@@ -314,6 +314,11 @@ describe('a misspelt option of a call', () => {
     const error = await failureOf(act(client, { timeoutMs: 5, nonsense: 1 } as never));
     expect(error.message).toContain(`nonsense is no option of ${call}()`);
     expect(error.hint).toContain('timeoutMs, signal');
+    for (const name of ['x'.repeat(20_000), 'bell\u0007']) {
+      const { message } = await failureOf(act(client, { [name]: 1 } as never));
+      expect(message.length).toBeLessThan(1000);
+      expect(message).not.toContain('\u0007');
+    }
     expect(auth.created).toEqual([]);
     expect(peer.connections).toHaveLength(0);
   });

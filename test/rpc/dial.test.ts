@@ -1,6 +1,6 @@
 /** From a host name to a connection: which addresses, in which order, and for how long each. */
 import type { LookupAddress } from 'node:dns';
-import { createServer, type Server, Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addressesOf } from '../../src/rpc/addresses.js';
@@ -60,15 +60,14 @@ describe('dial', () => {
   async function attempt(options: DialOptions & { readonly fails?: Readonly<Record<string, string>> }) {
     const { fails = {}, ...dialled } = options;
     const tried: string[] = [];
-    const socket = new Socket();
     const open = async ({ host }: { readonly host: string }) => {
       tried.push(host);
       const code = fails[host];
-      if (code === undefined) return socket;
+      if (code === undefined) return 'a connection';
       throw Object.assign(new Error(`connect ${code}`), { code });
     };
     const deadline = new Deadline(5_000);
-    const result = await dial({ host: 'ctl', port: 1 }, deadline, { ...dialled, open }).then(
+    const result = await dial({ host: 'ctl', port: 1 }, deadline, dialled, open).then(
       () => 'connected',
       (error: unknown) => error,
     );
@@ -123,8 +122,8 @@ describe('dial', () => {
       control.abort();
       throw Object.assign(new Error('x'), { code: 'EHOSTUNREACH' });
     };
-    const options = { lookup: knowing(V4, V6), open, hostUnreachRetries: 1_000 };
-    await expect(dial({ host: 'ctl', port: 1 }, deadline, options)).rejects.toMatchObject({
+    const options = { lookup: knowing(V4, V6), hostUnreachRetries: 1_000 };
+    await expect(dial({ host: 'ctl', port: 1 }, deadline, options, open)).rejects.toMatchObject({
       code: 'SLURMWIRE_ABORTED',
     });
     deadline.dispose();

@@ -113,7 +113,7 @@ describe('forwardBlock', () => {
           if (scaled) expect(block?.treeDepth).toBe(plan.depth);
           else expect(block).not.toHaveProperty('treeDepth');
           expect(block).not.toHaveProperty('netCred');
-          expect(() => checkForward(block, branch.root, release)).not.toThrow();
+          expect(() => checkForward(block, branch.root, release, times.messageTimeoutMs)).not.toThrow();
         }
       }),
       { numRuns: 120 },
@@ -172,8 +172,8 @@ describe('checkForward', () => {
   const goodIn = (release: Release) => (isAtLeast(release, '24.11') ? { ...good, treeDepth: 2 } : good);
 
   test.each(RELEASE_NAMES)('lets a good one pass in %s', (release) => {
-    expect(() => checkForward(goodIn(release), 'n1', release)).not.toThrow();
-    expect(() => checkForward(undefined, 'n1', release)).not.toThrow();
+    expect(() => checkForward(goodIn(release), 'n1', release, 10_000)).not.toThrow();
+    expect(() => checkForward(undefined, 'n1', release, 10_000)).not.toThrow();
   });
 
   const broken: Record<string, [field: string, change: object, since?: Release]> = {
@@ -187,6 +187,7 @@ describe('checkForward', () => {
     'a name twice': ['nodelist', { nodelist: 'n2,n3,n2' }],
     'a name twice by ranges': ['nodelist', { cnt: 4, nodelist: 'n[2-3],n[3-4]' }],
     'a count of distinct names beside a name twice': ['cnt', { cnt: 2, nodelist: 'n2,n3,n2' }],
+    "less time than the daemons' MessageTimeout": ['timeout', { timeout: 9_999 }],
     'a width too large': ['treeWidth', { treeWidth: MAX_TREE_WIDTH + 1 }],
     'a depth of 0': ['treeDepth', { treeDepth: 0 }, '24.11'],
     'no depth': ['treeDepth', { treeDepth: undefined }, '24.11'],
@@ -194,7 +195,7 @@ describe('checkForward', () => {
   for (const [what, [field, change, since]] of Object.entries(broken)) {
     test(`refuses ${what}`, () => {
       for (const release of RELEASE_NAMES.filter((one) => since === undefined || isAtLeast(one, since))) {
-        const error = caught(() => checkForward({ ...goodIn(release), ...change }, 'n1', release));
+        const error = caught(() => checkForward({ ...goodIn(release), ...change }, 'n1', release, 10_000));
         expect(error).toBeInstanceOf(SlurmUsageError);
         expect(error).toMatchObject({
           code: 'SLURMWIRE_UNSAFE_MESSAGE',
@@ -209,7 +210,7 @@ describe('checkForward', () => {
   test.each(['n[1-', 'n[3-1]', 'n]1', 'n{1-3}', 'n1\0', 'n[a]'])(
     'refuses a list that cannot be read: %j',
     (nodelist) => {
-      expect(caught(() => checkForward({ ...good, nodelist }, 'n1', '22.05'))).toMatchObject({
+      expect(caught(() => checkForward({ ...good, nodelist }, 'n1', '22.05', 10_000))).toMatchObject({
         name: 'SlurmUsageError',
         code: 'SLURMWIRE_BAD_HOSTLIST',
         outcome: 'not-sent',
@@ -250,11 +251,11 @@ describe('checkForward', () => {
         if (branch === undefined || branch.below.length === 0) return;
         const times = { hopTimeoutMs: 10_000, messageTimeoutMs: 10_000 };
         const block = forwardBlock(branch, plan, release, times) as Block;
-        expect(() => checkForward(block, branch.root, release)).not.toThrow();
+        expect(() => checkForward(block, branch.root, release, 10_000)).not.toThrow();
         const all = Object.entries({ ...changes, ...(isAtLeast(release, '24.11') ? depths : {}) });
         for (const [what, change] of all) {
           const changed = { ...block, ...change(block, branch.root) };
-          const error = caught(() => checkForward(changed, branch.root, release), what);
+          const error = caught(() => checkForward(changed, branch.root, release, 10_000), what);
           expect(error, what).toMatchObject({ code: 'SLURMWIRE_UNSAFE_MESSAGE', outcome: 'not-sent' });
           expect(JSON.stringify(error), what).not.toContain('not to be shown');
         }
@@ -273,7 +274,9 @@ describe('checkForward', () => {
         const block = forwardBlock(branch, plan, release, times);
         expect(block).toBeDefined();
         if (block !== undefined)
-          expect(() => checkForward({ ...block, cnt }, branch.root, release)).toThrow(SlurmUsageError);
+          expect(() => checkForward({ ...block, cnt }, branch.root, release, 10_000)).toThrow(
+            SlurmUsageError,
+          );
       }),
       { numRuns: 60 },
     );

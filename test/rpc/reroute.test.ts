@@ -250,6 +250,23 @@ describe('a kill that belongs to another cluster', () => {
     expect(there.count('REQUEST_KILL_JOB')).toBe(1);
   });
 
+  test('one that several others send calls on to is met once, and remembered once', async () => {
+    const south = await Controller.start('24.11');
+    const toSouth = (release: Release) => sendOn(south.peer.endpoint, release);
+    const east = await Controller.start('24.11', { REQUEST_KILL_JOB: toSouth });
+    const west = await Controller.start('24.11', { REQUEST_KILL_JOB: toSouth });
+    const home = await Controller.start('24.11');
+    const client = clientTo(home);
+    const looks: number[] = [];
+    for (const next of [east, west]) {
+      home.answers = { REQUEST_KILL_JOB: (release) => sendOn(next.peer.endpoint, release) };
+      expect(await client.killJob('7')).toMatchObject({ reroutedBy: [home.address, next.address] });
+      looks.push(south.count('REQUEST_BUILD_INFO'));
+    }
+    expect(south.count('REQUEST_KILL_JOB')).toBe(2);
+    expect(looks[1]).toBe(looks[0]);
+  });
+
   test('request: the answer of the one it was sent on to', async () => {
     const { here, there } = await federation('24.11', '23.11');
     const record = {

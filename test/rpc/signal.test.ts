@@ -87,6 +87,33 @@ function expectNodes(error: SlurmError, expected: string[]): readonly NodeResult
   return nodes;
 }
 
+test.each(['n[1-', 'n[0-99999]', 'a b\u0007'])(
+  "a step whose nodes are %j: the fault is the controller's, not the caller's, and nothing is sent",
+  async (nodes) => {
+    await inWorld({ steps: [{ jobId: 7, stepId: 0, nodes }] }, async (world) => {
+      for (const call of [world.client.signalJob(7, 15), world.client.signalJobStep('7.0', 15)]) {
+        const error = await failureOf(call);
+        expect(error).toMatchObject({
+          name: 'SlurmProtocolError',
+          code: 'SLURMWIRE_BAD_TEXT',
+          errno: 'EPROTO',
+          outcome: 'not-sent',
+        });
+        expect(error.message).not.toContain('\u0007');
+      }
+      sentNothing(world);
+    });
+  },
+);
+
+test.each(['n[1-2]', 'n1,n2', '', 'n['])('a batch host %j is refused alike', async (batchHost) => {
+  await inWorld({ jobs: [{ jobId: 7, batchFlag: 1, batchHost }] }, async (world) => {
+    const error = await failureOf(world.client.signalJobStep('7.batch', 15));
+    expect(error).toMatchObject({ code: 'SLURMWIRE_BAD_TEXT', outcome: 'not-sent' });
+    sentNothing(world);
+  });
+});
+
 describe.each(RELEASE_NAMES)('the bytes in %s', (release) => {
   const golden = (name: MessageName, which: string): string => {
     const line = goldenLines('signalling').find(
@@ -134,6 +161,27 @@ describe.each(RELEASE_NAMES)('the bytes in %s', (release) => {
 });
 
 describe('who gets it', () => {
+  test('each node once, however often the controller tells of it', async () => {
+    for (const [verb, target] of [
+      ['signalJob', 7],
+      ['signalJobStep', '7.0'],
+      ['signalJobStep', '7.batch'],
+    ] as const) {
+      await using controller = await FakeController.start('22.05');
+      const slurmds = new FakeSlurmds();
+      const job = { jobId: 7, batchFlag: 1, batchHost: 'n1', nodes: 'n[1-2]' };
+      controller.jobs = [job, job];
+      controller.steps = [
+        { jobId: 7, stepId: 0, nodes: 'n[1-2],n1' },
+        { jobId: 7, stepId: 0, nodes: 'n[1-3]' },
+      ];
+      await clientIn(controller, slurmds)[verb](target as never, 'SIGUSR1');
+      for (const node of ['n1', 'n2', 'n3'])
+        expect(slurmds.timesOf(node), `${verb} ${target} ${node}`).toBeLessThanOrEqual(1);
+      expect(slurmds.timesOf('n1')).toBe(1);
+    }
+  });
+
   const steps: FakeStep[] = [
     { jobId: 7, stepId: 0, nodes: 'n[1-2]' },
     { jobId: 7, stepId: 1, nodes: 'n[2-3]' },

@@ -193,3 +193,17 @@ describe('of a client', () => {
     expect(await failureOf(Promise.resolve(termination))).toBe(thrown);
   });
 });
+
+test('iterations that were left early leave nothing with a termination that goes on', async () => {
+  let waits = 0;
+  const result = new Promise<Terminated>(() => {});
+  const { then } = result;
+  // biome-ignore lint/suspicious/noThenProperty: counts who waits for it
+  result.then = function counted(this: Promise<Terminated>, ...given: Parameters<typeof then>) {
+    waits += 1;
+    return then.apply(this, given);
+  } as typeof then;
+  const termination = new Termination(() => result);
+  for (let i = 0; i < 1000; i++) await termination[Symbol.asyncIterator]().return?.();
+  expect(waits).toBeLessThanOrEqual(1);
+});

@@ -1,7 +1,7 @@
 /** Bytes from nowhere, at daemons in the embedder's own process: nothing they do may end it, hold it up or fill it. */
 import { connect as dial } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../src/index.js';
 import { encodeFrame } from '../../src/protocol/frame.js';
 import { encodeBody, type Release } from '../../src/protocol/index.js';
@@ -11,6 +11,7 @@ import { type CredentialStore, type EmbeddedCluster, startCluster } from '../../
 import { noStrayTrouble } from '../rpc/support/leaks.js';
 import { fromHex, goldenLines, releaseOfProtocol } from '../support/golden.js';
 import { packedText, rawFrame, tell, u32 } from '../support/raw-frame.js';
+import { expectHarm } from '../support/watch.js';
 
 noStrayTrouble();
 
@@ -97,6 +98,9 @@ describe.each(['20.11', '22.05', '24.11', '26.11'] as const)('%s', (release) => 
     );
   });
 });
+
+// Bytes of all kinds, of which some are such as no client sends.
+afterEach(() => void expectHarm());
 
 describe('many and slow ones', () => {
   it('two thousand connections that say nothing do not keep others out, and are gone in time', async () => {

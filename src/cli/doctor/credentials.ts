@@ -6,7 +6,7 @@
  */
 import { jwt, loadMunge, munge, mungeSocket, slurmAuth } from '../../auth/index.js';
 import { integerClaim, readJwt, textClaim } from '../../auth/jwt-text.js';
-import { DEFAULT_SOCKET } from '../../auth/munge-socket.js';
+import { DEFAULT_SOCKET } from '../../auth/munged-calls.js';
 import type { SlurmConfig } from '../../config/index.js';
 import type { Authenticator, VerifiedCredential } from '../../protocol/authenticator.js';
 import { SlurmAuthError } from '../../protocol/slurm-error.js';

@@ -1,5 +1,6 @@
 /** What Slurm's own commands say for an error number: scripts look for these words. */
-import { errorMeaning, errorNumber } from '../../protocol/error-meaning.js';
+import { errorMeaning } from '../../protocol/error-meaning.js';
+import { errorNumber } from '../../protocol/error-number.js';
 import type { Release } from '../../protocol/release.js';
 import type { SlurmError } from '../../protocol/slurm-error.js';
 

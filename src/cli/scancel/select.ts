@@ -10,6 +10,7 @@ import { isJobFinished, isJobPending } from '../../protocol/messages/job-state.j
 import { hasTooManyTasks, tasksOf } from '../../rpc/job-filter.js';
 import { recordTasks } from '../../rpc/job-lookup.js';
 import { isMeta, nameOf } from '../../rpc/kill-jobs-singles.js';
+import { nodesSaid } from '../../rpc/nodes-said.js';
 import { MAX_OPERANDS, type Operand } from './job-ids.js';
 import type { CancelFilter } from './request.js';
 import { ScancelTrouble } from './trouble.js';
@@ -195,7 +196,7 @@ function fits(job: JobRecord, filter: CancelFilter): boolean {
 }
 
 function haveCommon(own: string, wanted: string): boolean {
-  const names = new Set(expandHostlist(own));
+  const names = new Set(nodesSaid(own));
   return expandHostlist(wanted).some((name) => names.has(name));
 }
 

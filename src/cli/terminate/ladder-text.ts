@@ -1,5 +1,6 @@
 /** The ladder as people write it: `SIGINT:10s,SIGTERM:1m,SIGKILL`. */
 
+import { showValue } from '../../protocol/slurm-error.js';
 import { UNIX_SIGNALS, unixSignalNumber } from '../../protocol/unix-signal.js';
 import { badOption } from '../../rpc/check-options.js';
 import type { Rung, SignalledPart } from '../../rpc/index.js';
@@ -25,11 +26,7 @@ export function parseLadder(text: string = DEFAULT, { graceMs, to }: LadderOptio
   return parts.map((part, index): Rung => {
     const [signal = '', grace, ...more] = part.split(':');
     if (signal === '' || more.length > 0 || grace === '') {
-      throw badOption(
-        FIELD,
-        text,
-        `has the rung ${JSON.stringify(part)}, which is not SIGNAL or SIGNAL:GRACE`,
-      );
+      throw badOption(FIELD, text, `has the rung ${showValue(part)}, which is not SIGNAL or SIGNAL:GRACE`);
     }
     const isLast = index === parts.length - 1;
     const isKill = unixSignalNumber(signal, FIELD) === UNIX_SIGNALS.SIGKILL;
@@ -48,6 +45,6 @@ function durationOf(grace: string, text: string): number {
   try {
     return parseDuration(grace);
   } catch {
-    throw badOption(FIELD, text, `has the grace ${JSON.stringify(grace)}, which is no duration such as 30s`);
+    throw badOption(FIELD, text, `has the grace ${showValue(grace)}, which is no duration such as 30s`);
   }
 }

@@ -18,6 +18,7 @@ import { UNIX_SIGNALS, unixSignalName } from '../../protocol/unix-signal.js';
 import { stepName } from '../../rpc/signal-plan.js';
 import type { Executor } from './executor.js';
 import type { Job, JobSpec, Step, StepProgram } from './job.js';
+import { keepLast } from './keep-last.js';
 import { Resources } from './resources.js';
 import type { ArraySpec } from './submit-options.js';
 import type { ClusterUser } from './user.js';
@@ -523,7 +524,8 @@ export class Life {
     if (pids === null) return;
     const { jobId, stepId } = step;
     const names = { target: stepName(step), signal: unixSignalName(unixSignal) };
-    this.world.signals.push({ jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() });
+    const seen = { jobId, stepId, ...names, node, unixSignal, whom, pids, at: Date.now() };
+    keepLast(this.world.signals, seen, this.world.settings.maxSignals);
     this.world.tell();
   }
 

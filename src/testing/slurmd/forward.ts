@@ -13,9 +13,10 @@ import { isMessageName } from '../../protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../protocol/release.js';
 import type { Endpoint } from '../../protocol/transport.js';
 import { Deadline } from '../../rpc/deadline.js';
-import { MAX_TREE_WIDTH, planTree, treeDepth } from '../../rpc/forward-tree.js';
+import { MAX_TREE_WIDTH, treeDepth } from '../../rpc/forward-tree.js';
 import type { Limiter } from '../../rpc/limiter.js';
 import { tcpTransport } from '../../rpc/tcp-transport.js';
+import { splitNodes } from './split.js';
 
 /** What a forwarder says of a node it has no answer from. */
 const CONNECTION_ERROR = 1001;
@@ -29,6 +30,8 @@ export interface Forwarder {
   /** TreeWidth of its slurm.conf. */
   readonly treeWidth: number;
   readonly messageTimeoutMs: number;
+  /** TCPTimeout of its slurm.conf, in milliseconds: how long to wait for a connection. */
+  readonly tcpTimeoutMs: number;
   /** Where a node's slurmd listens; `null` for a name it does not know. */
   endpointOf(node: string): Endpoint | null;
   readonly signal: AbortSignal;
@@ -62,9 +65,8 @@ export async function forward(frame: Frame, by: Forwarder): Promise<ReturnItem[]
   if (nodes.length === 0) return [];
   const items: ReturnItem[] = [];
   const width = Math.min(block.treeWidth === 0 ? by.treeWidth : block.treeWidth, MAX_TREE_WIDTH);
-  const { branches } = planTree(nodes, width);
   await Promise.all(
-    branches.map(async ({ root, below }) => {
+    splitNodes(nodes, width, by.own).map(async ({ root, below }) => {
       items.push(...(await branch(frame, root, below, width, by)));
     }),
   );
@@ -106,7 +108,7 @@ async function ask(
   const timeoutMs = waitFor(block, below.length, width, by);
   const deadline = new Deadline(Math.max(1, Math.min(timeoutMs, 0x7fffffff)), by.signal);
   try {
-    const connection = await tcpTransport().connect(endpoint, deadline);
+    const connection = await tcpTransport({ connectTimeoutMs: by.tcpTimeoutMs }).connect(endpoint, deadline);
     const close = () => connection.close();
     deadline.signal.addEventListener('abort', close, { once: true });
     try {

@@ -24,7 +24,8 @@ import { SLURMD_HANDLERS } from './handlers.js';
 export interface SlurmdSetup {
   readonly world: World;
   readonly life: Life;
-  readonly nodes: ReadonlyMap<string, NodeDaemon>;
+  /** Where each listens, those of other processes included. */
+  readonly nodes: ReadonlyMap<string, { readonly server: Pick<WireServer, 'endpoint'> }>;
   readonly credentials: CredentialStore;
   /** See `Forwarder` of `forward.ts`. */
   readonly leaves: Limiter;
@@ -78,11 +79,12 @@ export class NodeDaemon {
     const own = this.server.release;
     const harm = harmOf(frame.header.forward, own, frame.release);
     if (harm !== null) return { harm };
-    const { TreeWidth, MessageTimeout = 10 } = world.settings.parameters;
+    const { TreeWidth, MessageTimeout = 10, TCPTimeout = 2 } = world.settings.parameters;
     return forward(frame, {
       own,
       treeWidth: treeWidthFor(own, TreeWidth === undefined ? undefined : Number(TreeWidth), {}),
       messageTimeoutMs: Number(MessageTimeout) * 1000,
+      tcpTimeoutMs: Number(TCPTimeout) * 1000,
       endpointOf: (node) => nodes.get(node)?.server.endpoint ?? null,
       signal,
       leaves: this.#setup.leaves,

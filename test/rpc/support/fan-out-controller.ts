@@ -131,6 +131,7 @@ export class FakeController implements AsyncDisposable {
           }),
           REQUEST_NODE_INFO: lookup('REQUEST_NODE_INFO', () => nodeInfoReply(this.nodes, release)),
           REQUEST_CANCEL_JOB_STEP: lookup('REQUEST_CANCEL_JOB_STEP', () => rc(0, details)),
+          REQUEST_KILL_JOB: lookup('REQUEST_KILL_JOB', () => rc(0, details)),
         },
         release,
       ),
