@@ -9,6 +9,7 @@ import { decodeBody } from '../../src/protocol/body.js';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.js';
 import { isMessageName } from '../../src/protocol/messages/index.js';
 import { isAtLeast, type Release } from '../../src/protocol/release.js';
+import { resetSocket } from '../../src/replay/reset-socket.js';
 import type { Moment, PlannedFault } from './plan.js';
 
 /** One connection, as far as the proxy saw it. */
@@ -403,7 +404,7 @@ export class FaultProxy {
 /** By a reset, which a Unix socket does not have. */
 function breakOff(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  else resetSocket(socket);
 }
 
 /** Ends the ways to both, and reads on so that the ends of their ways are seen. */

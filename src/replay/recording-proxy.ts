@@ -4,6 +4,7 @@ import type { Endpoint } from '../protocol/transport.js';
 import type { Direction } from './conversation.js';
 import { asLabel, type Fixture, MAX_FIXTURE_BYTES, type Provenance } from './fixture.js';
 import { type ConnectionRecord, ConversationLog } from './recorder.js';
+import { resetSocket } from './reset-socket.js';
 
 /** A daemon to record, and where its proxy listens. */
 export interface RecordedTarget {
@@ -189,8 +190,8 @@ function forward(from: Socket, to: Socket, direction: Direction, record: Connect
 /** Passes a reset on, behind the bytes that came before it. */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.connecting || socket.writableLength === 0) socket.resetAndDestroy();
-  else socket.write('', () => socket.resetAndDestroy());
+  if (socket.connecting || socket.writableLength === 0) resetSocket(socket);
+  else socket.write('', () => resetSocket(socket));
 }
 
 function codeOf(error: NodeJS.ErrnoException): string | undefined {

@@ -11,6 +11,7 @@ import { firstDifference, mismatchOf } from './diff.js';
 import type { Fixture } from './fixture.js';
 import { closeAll, listening } from './recording-proxy.js';
 import { ReplayMismatchError } from './replay-mismatch-error.js';
+import { resetSocket } from './reset-socket.js';
 
 /** Options of {@link serveReplay}. */
 export interface ServeReplayOptions {
@@ -198,7 +199,7 @@ class ServedSession {
         if (socket.destroyed) break;
         if (event.kind === 'data' && event.bytes !== undefined) socket.write(event.bytes);
         else if (event.kind === 'end') socket.end();
-        else socket.resetAndDestroy();
+        else resetSocket(socket);
       }
       const { events } = waiting.recorded;
       // The recorded daemon said nothing more, and the client left: so does this one when its client does.
@@ -228,7 +229,7 @@ class ServedSession {
   /** Keeps the first mismatch for `finish`, and drops the client. */
   #fail(socket: Socket, thrown: unknown): void {
     this.#mismatch ??= thrown instanceof Error ? thrown : new Error(String(thrown));
-    socket.resetAndDestroy();
+    resetSocket(socket);
     this.#settle();
   }
 

@@ -14,6 +14,7 @@ import { payloadDigest } from '../protocol/payload-digest.js';
 import { isAtLeast, type Release } from '../protocol/release.js';
 import { isSlurmError } from '../protocol/slurm-error.js';
 import type { Endpoint } from '../protocol/transport.js';
+import { resetSocket } from '../replay/reset-socket.js';
 import type { CredentialStore, UserAndGroup } from './credentials.js';
 import type { Fault, FaultList } from './faults.js';
 import { accepts, type DaemonKind, type Refusal, refusalOf, signsReplies, speaksHttp } from './manners.js';
@@ -203,7 +204,7 @@ export class WireServer {
     this.#goOn();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of this.#sockets) {
-      if (manner === 'reset') socket.resetAndDestroy();
+      if (manner === 'reset') resetSocket(socket);
       else socket.destroy();
     }
     this.#host.turned(this.#daemon.name, 'stopped');
@@ -379,7 +380,7 @@ export class WireServer {
       });
       return false;
     }
-    if (fault.reset === moment) socket.resetAndDestroy();
+    if (fault.reset === moment) resetSocket(socket);
     if (fault.die === moment) await this.#die(fault.backAfterMs);
     return ![fault.drop, fault.reset, fault.die].includes(moment);
   }
