@@ -141,12 +141,14 @@ function runInWorker(order: Omit<WorkerOrder, 'note'>, { directory }: Prepared):
     const tell = setInterval(() => {
       console.log(`  … ${lineOf({ target, progress, findings: [], corpus: [], gaps: {} })}`);
     }, TOLD_MS);
+    let isMinimising = false;
     let [count, since] = [0, performance.now()];
     const watch = setInterval(() => {
       const now = Atomics.load(head, 1);
       if (now !== count) [count, since] = [now, performance.now()];
       // Before the first execution it loads, behind the last it makes the corpus small.
-      else if (now > 0 && performance.now() - since > HANG_MS && !order.save) fail('slow', 'it does not end');
+      else if (now > 0 && performance.now() - since > HANG_MS && !isMinimising)
+        fail('slow', 'it does not end');
     }, 500);
     const end = (result: Result) => {
       clearInterval(watch);
@@ -160,6 +162,7 @@ function runInWorker(order: Omit<WorkerOrder, 'note'>, { directory }: Prepared):
     };
     worker.on('message', (word: WorkerWord) => {
       progress = word.progress;
+      isMinimising ||= word.kind === 'minimising';
       if (word.kind === 'done') end({ ...word, target });
     });
     worker.on('error', (error: NodeJS.ErrnoException) => {

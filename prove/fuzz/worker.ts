@@ -20,7 +20,7 @@ export interface WorkerOrder {
 
 /** What a worker says. */
 export type WorkerWord =
-  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'progress' | 'minimising'; readonly progress: Progress }
   | {
       readonly kind: 'done';
       readonly progress: Progress;
@@ -60,6 +60,7 @@ async function work(order: WorkerOrder): Promise<void> {
     isStopped: () => stopped,
     onProgress: (now) => say({ kind: 'progress', progress: now }),
   });
+  if (order.save) say({ kind: 'minimising', progress });
   const kept = order.save ? await minimise(target, corpus) : [];
   say({ kind: 'done', progress, findings, corpus: kept, gaps });
 }

@@ -5,6 +5,7 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   body: async () => (await import('./body.js')).body,
   frame: async () => (await import('./frame.js')).frame,
   reply: async () => (await import('./reply.js')).reply,
+  verbs: async () => (await import('./verbs.js')).verbs,
   munge: async () => (await import('./munge.js')).munge,
   sack: async () => (await import('./sack.js')).sack,
   jwt: async () => (await import('./jwt.js')).jwt,
