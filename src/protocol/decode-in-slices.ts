@@ -9,7 +9,7 @@ import { caseIn, codecOf, fallbackOf, isFieldIn, type ListSpec, readLength } fro
 import { FastCodec } from './fast-codec.js';
 import { type MessageName, type MessageRecord, messageType } from './messages/index.js';
 import type { Release } from './release.js';
-import { Source } from './source.js';
+import type { Source } from './source.js';
 import type { Spec, WireType } from './wire-type.js';
 
 type StructSpec = Extract<Spec, { kind: 'struct' }>;
@@ -79,30 +79,36 @@ function* decodeList(
   const codec = codecOf(spec.item, release);
   const length = readLength(reader, spec, codec, outer);
   if (length === null) return null;
-  const fast = fastItem(spec.item, release, reader.remaining);
-  const source = new Source(reader.bytes);
+  const fast = fastItem(spec.item, release);
+  const source = fast?.sourceOfTable(reader.bytes) ?? null;
   const items: unknown[] = [];
   for (let i = 0; i < length; i++) {
-    source.at = reader.offset;
-    const item = fast?.decodeFrom(source);
+    const item = source === null ? undefined : decodeFast(fast as FastCodec, source, reader, outer);
     try {
       items.push(item ?? codec.decode(reader, outer));
     } catch (thrown) {
       throw within(thrown, i);
     }
-    if (item !== undefined) reader.offset = source.at;
     if (items.length % every === 0) yield;
   }
   return items;
 }
 
+/** The item where the reader is, and the reader behind it; `undefined`, and the reader where it was, if the closures must have a look. */
+function decodeFast(fast: FastCodec, source: Source, reader: ByteReader, outer: Fields): unknown {
+  source.at = source.start + reader.offset;
+  const item = fast.decodeFrom(source, outer);
+  if (item !== undefined) reader.offset = source.at - source.start;
+  return item;
+}
+
 /** Only a struct stands for itself: what another item is may follow from the fields around the list. */
-function fastItem(item: WireType<unknown, unknown>, release: Release, size: number): FastCodec | null {
+function fastItem(item: WireType<unknown, unknown>, release: Release): FastCodec | null {
   if (specIn(item, release).kind !== 'struct') return null;
   const byRelease = fastItems.get(item) ?? new Map<Release, FastCodec>();
   const fast = byRelease.get(release) ?? new FastCodec(item, release);
   fastItems.set(item, byRelease.set(release, fast));
-  return fast.isFor(size) ? fast : null;
+  return fast;
 }
 
 const fastItems = new WeakMap<WireType<unknown, unknown>, Map<Release, FastCodec>>();

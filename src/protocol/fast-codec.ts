@@ -1,6 +1,6 @@
 /** Whether the fast way of a type is worth its making yet, and what to do when it gives up. */
 import type { Release } from './release.js';
-import { Source } from './source.js';
+import { asTable, Source } from './source.js';
 import { type StraightDecoder, straightDecoder } from './straight-decoder.js';
 import { type StraightEncoder, straightEncoder } from './straight-encoder.js';
 import { Target } from './target.js';
@@ -42,12 +42,25 @@ export class FastCodec {
     return source.at === source.end ? value : undefined;
   }
 
-  /** From where `source` is, which is then behind the value. */
-  decodeFrom(source: Source): unknown {
+  /** For {@link decodeFrom}, item by item of a long list: texts that are the same again are read once. `null`: not this way. */
+  sourceOfTable(bytes: Uint8Array): Source | null {
+    if (!this.#isDecoderWorthIt(bytes.length) || this.#program === null) return null;
+    const source = new Source(bytes);
+    asTable(source, this.#program.places);
+    return source;
+  }
+
+  get #program(): StraightDecoder | null {
     if (this.#decoder === undefined) this.#decoder = straightDecoder(this.#type, this.#release);
-    if (this.#decoder === null) return undefined;
+    return this.#decoder;
+  }
+
+  /** From where `source` is, which is then behind the value. */
+  decodeFrom(source: Source, outer: Record<string, unknown> = {}): unknown {
+    const program = this.#program;
+    if (program === null) return undefined;
     try {
-      const value = this.#decoder(source, {});
+      const value = program(source, outer);
       return source.isWithin ? value : undefined;
     } catch {
       // The closures find out again what was wrong, if anything was.

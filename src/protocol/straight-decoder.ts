@@ -9,7 +9,11 @@ import type { CountField, Spec, WireType } from './wire-type.js';
 type AnyType = WireType<unknown, unknown>;
 
 /** Reads a value at `source.at` and moves on. Throws whatever it likes where the closures must have a look. */
-export type StraightDecoder = (source: Source, outer: Record<string, unknown>) => unknown;
+export interface StraightDecoder {
+  (source: Source, outer: Record<string, unknown>): unknown;
+  /** How many places of the program read a text. */
+  readonly places: number;
+}
 
 /** The decoder of `type` in `release`, or `null` where programs must not be made from text. */
 export function straightDecoder(type: AnyType, release: Release): StraightDecoder | null {
@@ -30,7 +34,7 @@ class DecoderText extends ProgramText {
     makeShortTexts();
     const name = this.#whole(type);
     this.#placesHolder.count = this.#places;
-    return this.make(name);
+    return Object.assign(this.make(name) as () => unknown, { places: this.#places });
   }
 
   /** The function of a type, of which a struct has one anyway. */
