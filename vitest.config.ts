@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { LONG_ON_EMBEDDED, ONLY_REAL } from './test/live/support/only-real.js';
+import { LONG, LONG_ON_EMBEDDED, ONLY_REAL } from './test/live/support/only-real.js';
 
 const common = {
   setupFiles: ['test/support/seed.ts', 'test/support/watch.ts'],
@@ -8,6 +8,9 @@ const common = {
   testTimeout: 60_000,
   hookTimeout: 180_000,
 };
+
+/** Set by `npm run test:live`, `test:embedded` and `test:long`. */
+const isLong = process.env.SLURMWIRE_LIVE !== undefined;
 
 const notEmbedded = [
   ...Object.keys(ONLY_REAL),
@@ -20,7 +23,14 @@ export default defineConfig({
     // The live ones mostly wait, for Slurm.
     maxWorkers: 4,
     projects: [
-      { test: { ...common, name: 'tests', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'tests',
+          include: ['test/**/*.test.ts'],
+          exclude: isLong ? [] : LONG.map((file) => `test/live/${file}`),
+        },
+      },
       {
         // The live suite once more, on the embedded cluster.
         test: {

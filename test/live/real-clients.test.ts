@@ -501,14 +501,19 @@ for (const release of liveReleases('22.05', '26.05')) {
         ['scontrol -o show partition', ['scontrol', '-o', 'show', 'partition'], PARTITION_KEYS],
         ['scontrol -o show step', ['scontrol', '-o', 'show', 'step'], STEP_KEYS],
       ] as const)('%s', async (_, argv, others) => {
-        const shown: Record<string, string>[] = [];
+        const shown: Record<string, string | undefined>[] = [];
         for (const stage of stages()) {
           const job = await stage.submit({ nodes: 2, steps: 1, name: 'shown' });
           const what = argv.at(-1) === 'job' ? [`${job}`] : argv.at(-1) === 'step' ? [`${job}.0`] : [];
           const { code, stdout } = await stage.run([...argv, ...what]);
           expect(code).toBe(0);
           shown.push(
-            Object.fromEntries([...stdout.matchAll(/([A-Za-z:/_]+)=(\S*)/g)].map(([, k, v]) => [k, v])),
+            Object.fromEntries(
+              [...stdout.matchAll(/([A-Za-z:/_]+)=(\S*)/g)].map(([, k = '', v]) => [
+                k,
+                asMainSchedulerHasIt(k, v),
+              ]),
+            ),
           );
           await stage.run(['scancel', `${job}`]);
           await stage.waitForState(job, 'CANCELLED');
@@ -707,6 +712,10 @@ const SQUEUE_COLUMNS = [
  */
 function asMainSchedulerHasIt(name: string, value: string | undefined): string | undefined {
   const nextYear = `${new Date().getFullYear() + 1}-`;
-  if (['TIME_LIMIT', 'TIME_LEFT'].includes(name) && /^36[45]-/.test(value ?? '')) return 'UNLIMITED';
-  return name === 'END_TIME' && value?.startsWith(nextYear) ? 'NONE' : value;
+  // squeue's words and scontrol's.
+  if (['TIME_LIMIT', 'TIME_LEFT', 'TimeLimit'].includes(name) && /^36[45]-/.test(value ?? ''))
+    return 'UNLIMITED';
+  if (name === 'Scheduler' && value === 'Backfill') return 'Main';
+  if (!value?.startsWith(nextYear)) return value;
+  return { END_TIME: 'NONE', EndTime: 'Unknown' }[name] ?? value;
 }

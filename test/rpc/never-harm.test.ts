@@ -242,9 +242,9 @@ describe('a forward block', () => {
         passed++;
         expect(judgeFrame(bytes, { messageTimeoutMs: 10_000, node: root })).toEqual([]);
       }),
-      runs(1_000),
+      runs(500),
     );
-    expect(passed).toBeGreaterThan(3);
+    expect(passed).toBeGreaterThan(1);
   });
 
   it('of any plan passes the check', () => {
@@ -376,9 +376,9 @@ describe('the low-level door', () => {
         expect(judge.broken).toEqual([]);
         sent += judge.frames.length > 1 ? 1 : 0;
       }),
-      runs(400),
+      runs(200),
     );
-    expect(sent, 'what is harmless goes out').toBeGreaterThan(15);
+    expect(sent, 'what is harmless goes out').toBeGreaterThan(8);
   });
 });
 
@@ -633,7 +633,7 @@ describe('the verbs', () => {
           }
         },
       ),
-      runs(200),
+      runs(100),
     );
     // The property is about something.
     for (const types of [

@@ -189,8 +189,11 @@ function judgeBinding({ protocol, type, body, auth }: OutgoingFrame, { payloadOf
     : ['a credential that is bound to something else'];
 }
 
-/** Credentials that may be there more than once: a token is the caller's, and good until it expires. */
-const REUSABLE = new Set([102]);
+/**
+ * Credentials that may be there more than once: a token is the caller's, and good until it expires; those of auth/slurm are signed texts with a time in
+ * seconds, so two that sackd makes in one second for the same bytes are the same.
+ */
+const REUSABLE = new Set([102, 103]);
 
 /** Judges connections as well: what one frame alone does not show. */
 export class OutgoingJudge {

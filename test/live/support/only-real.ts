@@ -24,8 +24,18 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
   'wire-manners.test.ts': 'starts embedded daemons of its own beside the real ones',
 };
 
+/** Files that run by `npm run test:long` and in CI, not by `npm test`: what they are about is not slurmwire itself but what it is tested with. */
+export const LONG: readonly string[] = [
+  'lab-options.test.ts', // the lab
+  'real-clients.test.ts', // the embedded cluster, by Slurm's own programs
+  'wire-manners.test.ts', // the embedded cluster, beside real daemons
+];
+
 /** Files that run on the embedded cluster by `npm run test:embedded` only: they take their time, most of it by waiting. */
 export const LONG_ON_EMBEDDED: readonly string[] = [
+  'contract.test.ts',
+  'targets.test.ts',
+  'explain.test.ts',
   'job-control.test.ts',
   'kill-jobs.test.ts',
   'record-replay.test.ts',
