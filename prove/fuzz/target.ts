@@ -46,7 +46,7 @@ export interface Limits {
 }
 
 /** The stated cap, where a target does not state its own. */
-export const LIMITS: Limits = { ms: 50, usPerByte: 1, bytes: 1 << 20, bytesPerByte: 1024, message: 1000 };
+export const LIMITS: Limits = { ms: 50, usPerByte: 1, bytes: 1 << 20, bytesPerByte: 1024, message: 1200 };
 
 /** A broken promise other than a wrong error. */
 export class Broken extends Error {}
