@@ -5,7 +5,7 @@ import { readCorpus, readRegressions } from '../../prove/fuzz/store.js';
 import { TARGETS } from '../../prove/fuzz/targets/index.js';
 
 /** Inputs of one target that are run here, evenly chosen: the fuzzer itself begins with all of them. */
-const MOST = 1000;
+const MOST = 500;
 
 describe.each(Object.keys(TARGETS))('%s', (name) => {
   test('keeps its promises for the corpus that is kept', async () => {

@@ -1,4 +1,5 @@
 /** What a recorder takes secrets out of: nothing that looks live is left, and no length changes. */
+import { decodeFrame } from '../../../src/protocol/frame.js';
 import { redactStream } from '../../../src/replay/redact.js';
 import { findLiveSecrets } from '../../../src/replay/secrets.js';
 import { hashOf } from '../coverage.js';
@@ -28,7 +29,10 @@ export const redact: Target = {
     if (bytes.length !== input.length) throw new Broken('another length');
     if (findLiveSecrets(bytes).length > 0) throw new Broken('a secret is left');
     const again = redactStream(bytes, '>', { clientUid: 1000 });
-    if (Buffer.compare(again.bytes, bytes) !== 0) throw new Broken('redacted again it changes');
+    if (findLiveSecrets(again.bytes).length > 0) throw new Broken('a secret comes back');
+    // What is no frame may have fields that overlap.
+    if (isFrame(input) && Buffer.compare(again.bytes, bytes) !== 0)
+      throw new Broken('redacted again it changes');
   },
 
   repair(input, random) {
@@ -39,3 +43,12 @@ export const redact: Target = {
 
   fields: fieldsOf,
 };
+
+function isFrame(bytes: Uint8Array): boolean {
+  try {
+    decodeFrame(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -43,7 +43,7 @@ export const slurmConf: Target = {
   weight: 5,
   isText: true,
   // A line of nodes may name 65,536 of them, see hostlist.
-  limits: { ms: 400, usPerByte: 20, bytes: 256 << 20, message: 2000 },
+  limits: { ms: 800, usPerByte: 20, bytes: 256 << 20, message: 2000 },
   dictionary: [
     ...SMALL.split(/[\s=]+/),
     ...[
