@@ -50,7 +50,8 @@ export function getopt(command: Command, argv: readonly string[], rules: GetoptR
       if (add(found, given)) return end(null);
     } else if (arg.startsWith('-') && arg !== '-') {
       for (let letters = arg.slice(1); letters !== ''; ) {
-        const letter = [...letters][0] ?? '';
+        // Not [...letters][0], which takes all of them apart for each one.
+        const letter = String.fromCodePoint(letters.codePointAt(0) ?? 0);
         letters = letters.slice(letter.length);
         const found = command.options.find(({ short }) => short === `-${letter}`);
         if (found === undefined) return end(`invalid option -- '${letter}'`);

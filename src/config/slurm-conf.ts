@@ -251,8 +251,10 @@ function expandClusterName(parse: Parse, name: string, place: Place): string {
 /** Longer than any key or name of a file that is meant to be one: a line may have megabytes. */
 const SHOWN_CHARS = 255;
 
+/** The beginning, without what a terminal would act on. */
 function brief(text: string): string {
-  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+  const shown = text.slice(0, SHOWN_CHARS).replaceAll(/\p{Cc}/gu, '\ufffd');
+  return text.length > SHOWN_CHARS ? `${shown}…` : shown;
 }
 
 function includeError(summary: string, hint: string, { file, line }: Place): SlurmConfigError {

@@ -20,8 +20,11 @@ export function readBitString(reader: ByteReader): BitString | null {
   if (textSize > reader.remaining) {
     throw new CodecFault('SLURMWIRE_BAD_COUNT', `${size} bits, ${reader.remaining} bytes left`, at);
   }
+  const start = reader.offset;
   const text = reader.text();
-  if (text === null || text.length !== digits + 2 || !/^0x[0-9A-F]*$/.test(text)) {
+  // Not only the text up to its first NUL: what may stand behind one would not come back.
+  const isWhole = reader.offset - start === textSize;
+  if (text === null || !isWhole || text.length !== digits + 2 || !/^0x[0-9A-F]*$/.test(text)) {
     throw new CodecFault('SLURMWIRE_BAD_TEXT', `${size} bits written as ${showValue(text)}`, at);
   }
   const set: number[] = [];

@@ -76,6 +76,8 @@ test('a hundred thousand operands are taken, before and behind --, in a time tha
   const start = performance.now();
   expect(read(ids).args).toHaveLength(ids.length + 1);
   expect(read(['--', ...ids]).args).toHaveLength(ids.length + 1);
+  const { args } = read([`-${'a'.repeat(100_000)}`]);
+  expect(args).toHaveLength(100_001);
   // It took many minutes.
   expect(performance.now() - start).toBeLessThan(10_000);
 });

@@ -319,8 +319,9 @@ describe('Include', () => {
     const readInclude = async () => {
       throw new Error('no');
     };
-    for (const text of [`${long}=`, `${long}=1 b`, `Include ${long}`, `Include ${long}*`]) {
+    for (const text of [`${long}=`, `${long}=1 b`, `Include \u001b${long}`, `Include \u0007${long}*`]) {
       const error = await configError(parseSlurmConf(text, { readInclude }));
+      expect(error.message).not.toMatch(/\p{Cc}/u);
       expect(error.message).toContain('…');
       expect(error.message.length).toBeLessThan(1000);
     }

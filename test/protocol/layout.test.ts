@@ -339,6 +339,7 @@ describe('bit strings', () => {
     ['lower-case digits', '00000004 00000004 30786600'],
     ['no prefix', '00000004 00000004 31314600'],
     ['a blank', '00000004 00000004 30782000'],
+    ['bytes behind the first NUL', '00000004 00000006 307846004100'],
   ])('%s is refused', (_, hex) => {
     const bytes = fromHex(hex.replaceAll(' ', ''));
     const error = protocolErrorOf(() => decodeWith(bitString, '22.05', bytes));
