@@ -213,9 +213,11 @@ describe('preempt.mjs', () => {
   it('real processes save what they have', async () => {
     const cluster = await up({ jobs: 'processes' });
     const script = `#!/bin/sh
-trap 'echo shell saved' USR1
+trap 'echo shell saved; saved=yes' USR1
 srun -N2 sh -c 'trap "echo task saved; exit 0" USR1; echo ready; while :; do sleep 0.05; done' 2>/dev/null &
 until wait; do :; done
+# The step may have ended before the shell was told.
+while [ -z "$saved" ]; do sleep 0.05; done
 `;
     const { jobId } = cluster.submit({ user: 'alice', nodes: 2, script });
     await cluster.waitForOutput(jobId, (output) => output.split('ready').length > 2);
