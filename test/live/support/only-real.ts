@@ -24,8 +24,10 @@ export const ONLY_REAL: Readonly<Record<string, string>> = {
   'wire-manners.test.ts': 'starts embedded daemons of its own beside the real ones',
 };
 
-/** Files that run by `npm run test:long` and in CI, not by `npm test`: what they are about is not slurmwire itself but what it is tested with. */
+/** Files that run by `npm run test:long` and in CI, not by `npm test`: they take long, and most are about what slurmwire is tested with. */
 export const LONG: readonly string[] = [
+  'cli.test.ts', // the command on real clusters; `npm test` has it on embedded ones (test/cli)
+  'kill-jobs-many.test.ts', // a thousand jobs
   'lab-options.test.ts', // the lab
   'real-clients.test.ts', // the embedded cluster, by Slurm's own programs
   'wire-manners.test.ts', // the embedded cluster, beside real daemons
