@@ -53,11 +53,13 @@ describe('transport options', () => {
     ['servername', ''],
     ['minVersion', 'TLSv1'],
     ['handshakeTimeoutMs', Number.NaN],
-  ] as const)('tlsTransport: %s %s', (field, value) =>
-    refused(() => tlsTransport({ ca: 'x', [field]: value } as never), field),
+  ] as const)(
+    'tlsTransport: %s, case %#',
+    (field, value) => // titles are printed, and no value that may be a key is
+      refused(() => tlsTransport({ ca: 'x', [field]: value } as never), field),
   );
 
-  it.each([undefined, null, 'hunter2', 5])('%s is no options', async (options) => {
+  it.each([undefined, null, 'hunter2', 5])('what is no options, case %#', async (options) => {
     await refused(() => tlsTransport(options as never), 'options');
     if (options !== undefined) await refused(() => tcpTransport(options as never), 'options');
   });
