@@ -31,6 +31,10 @@ export abstract class ProgramText {
   readonly #names = new Map<Spec, string>();
   readonly #values: unknown[] = [];
   #variables = 0;
+  /** Of the function that is being written. */
+  protected lines: string[] = [];
+  /** How far the next field is from `p`. */
+  protected ahead = 0;
 
   constructor(release: Release) {
     this.release = release;
@@ -45,6 +49,18 @@ export abstract class ProgramText {
     let at = this.#values.indexOf(value);
     if (at < 0) at = this.#values.push(value) - 1;
     return `k${at}`;
+  }
+
+  /** Where the next `size` bytes are. */
+  protected take(size: number): string {
+    const at = this.ahead === 0 ? 'p' : `p + ${this.ahead}`;
+    this.ahead += size;
+    return at;
+  }
+
+  protected flush(): void {
+    if (this.ahead > 0) this.lines.push(`p += ${this.ahead};`);
+    this.ahead = 0;
   }
 
   protected variable(): string {

@@ -24,9 +24,6 @@ export function straightDecoder(type: AnyType, release: Release): StraightDecode
 const TABLE = 8;
 
 class DecoderText extends ProgramText {
-  #lines: string[] = [];
-  /** How far the next field is from `p`. */
-  #ahead = 0;
   #places = 0;
   readonly #placesHolder = { count: 0 };
 
@@ -42,31 +39,31 @@ class DecoderText extends ProgramText {
     const { spec } = type;
     if (spec.kind === 'struct') return this.functionOf(spec);
     this.#read(spec, 'r', 'o', codecOf(type, this.release));
-    this.#flush();
-    const body = this.#lines.join('\n');
+    this.flush();
+    const body = this.lines.join('\n');
     return `function (s, o) {\nconst v = s.view;\nlet p = s.at, n = 0, r;\n${body}\ns.at = p;\nreturn r;\n}`;
   }
 
   protected writeStruct(name: string, spec: Extract<Spec, { kind: 'struct' }>): string {
-    const [lines, ahead] = [this.#lines, this.#ahead];
-    this.#lines = [];
-    this.#ahead = 0;
+    const [lines, ahead] = [this.lines, this.ahead];
+    this.lines = [];
+    this.ahead = 0;
     const { slots, carried, derived } = placesOf(spec, this.release);
     // All keys first, with what stands for "not there": what the closures do too.
     const literal = slots.map(
       ({ name: key, field }) => `${identifier(key)}: ${this.value(field.fallback?.value)}`,
     );
-    this.#lines.push(`const r = { ${literal.join(', ')} };`);
+    this.lines.push(`const r = { ${literal.join(', ')} };`);
     for (const slot of carried) this.#field(slot);
-    this.#flush();
+    this.flush();
     for (const { name: key, field } of derived) {
-      this.#lines.push(
+      this.lines.push(
         `if (r.${identifier(key)} === undefined) r.${key} = ${this.value(field.fallback?.derive)}(r);`,
       );
     }
-    const body = this.#lines.join('\n');
-    this.#lines = lines;
-    this.#ahead = ahead;
+    const body = this.lines.join('\n');
+    this.lines = lines;
+    this.ahead = ahead;
     return `function ${name}(s, o) {\nconst v = s.view;\nlet p = s.at, n = 0;\n${body}\ns.at = p;\nreturn r;\n}`;
   }
 
@@ -75,64 +72,52 @@ class DecoderText extends ProgramText {
       .filter((condition) => condition !== undefined)
       .map((condition) => `${this.value(condition)}(r, o) !== false`);
     if (conditions.length > 0) {
-      this.#flush();
-      this.#lines.push(`if (${conditions.join(' && ')}) {`);
+      this.flush();
+      this.lines.push(`if (${conditions.join(' && ')}) {`);
     }
     this.#read(field.spec, `r.${identifier(name)}`, 'r', codec);
     if (conditions.length > 0) {
-      this.#flush();
-      this.#lines.push('}');
+      this.flush();
+      this.lines.push('}');
     }
   }
 
-  /** Where the next `size` bytes are. */
-  #take(size: number): string {
-    const at = this.#ahead === 0 ? 'p' : `p + ${this.#ahead}`;
-    this.#ahead += size;
-    return at;
-  }
-
-  #flush(): void {
-    if (this.#ahead > 0) this.#lines.push(`p += ${this.#ahead};`);
-    this.#ahead = 0;
-  }
-
   #read(spec: Spec, to: string, own: string, codec: Codec): void {
-    const push = (line: string) => this.#lines.push(line);
+    const push = (line: string) => this.lines.push(line);
     switch (spec.kind) {
       case 'u8':
-        push(`${to} = v.getUint8(${this.#take(1)});`);
+        push(`${to} = v.getUint8(${this.take(1)});`);
         return;
       case 'bool':
-        push(`${to} = v.getUint8(${this.#take(1)}) !== 0;`);
+        push(`${to} = v.getUint8(${this.take(1)}) !== 0;`);
         return;
       case 'u16':
-        push(`${to} = v.getUint16(${this.#take(2)});`);
+        push(`${to} = v.getUint16(${this.take(2)});`);
         return;
       case 'u32':
-        push(`${to} = v.getUint32(${this.#take(4)});`);
+        push(`${to} = v.getUint32(${this.take(4)});`);
         return;
       case 'bigU32':
-        push(`${to} = (n = v.getUint32(${this.#take(4)})) === 0 ? 0n : BigInt(n);`);
+        push(`${to} = (n = v.getUint32(${this.take(4)})) === 0 ? 0n : BigInt(n);`);
         return;
       case 'u64':
       case 'i64': {
         // Mostly zeros, for which no bigint need be made.
-        const [high, low] = [this.#take(4), this.#take(4)];
+        const [high, low] = [this.take(4), this.take(4)];
         const get = spec.kind === 'u64' ? 'getBigUint64' : 'getBigInt64';
         push(`${to} = (v.getUint32(${high}) | v.getUint32(${low})) === 0 ? 0n : v.${get}(${high});`);
         return;
       }
       case 'double':
-        push(`${to} = v.getFloat64(${this.#take(8)});`);
+        push(`${to} = v.getFloat64(${this.take(8)});`);
         return;
       case 'text':
-        this.#flush();
+        this.flush();
         push(`if ((n = v.getUint32(p)) === 0) { ${to} = null; p += 4; }`);
         push(`else { ${to} = ${this.value(readText)}(s, p + 4, n, ${this.#places++}); p += 4 + n; }`);
         return;
       case 'struct': {
-        this.#flush();
+        this.flush();
         push(`s.at = p; ${to} = ${this.functionOf(spec)}(s, ${own}); p = s.at;`);
         return;
       }
@@ -140,19 +125,19 @@ class DecoderText extends ProgramText {
         this.#list(spec, to, own);
         return;
       case 'optional': {
-        this.#flush();
+        this.flush();
         push(spec.width === 'u8' ? 'n = v.getUint8(p++);' : 'n = v.getUint16(p); p += 2;');
         push(`if (n === 0) ${to} = null; else {`);
         this.#read(spec.item.spec, to, own, codecOf(spec.item, this.release));
-        this.#flush();
+        this.flush();
         push('}');
         return;
       }
       case 'unlessNoVal':
-        this.#flush();
+        this.flush();
         push(`if (v.getUint32(p) === ${NO_VAL}) { ${to} = null; p += 4; } else {`);
         this.#read(spec.item.spec, to, own, codecOf(spec.item, this.release));
-        this.#flush();
+        this.flush();
         push('}');
         return;
       case 'atMostOne': {
@@ -168,13 +153,13 @@ class DecoderText extends ProgramText {
         return;
       }
       case 'bitString':
-        this.#flush();
+        this.flush();
         push(`if (v.getUint32(p) === ${NO_VAL}) { ${to} = null; p += 4; } else {`);
         this.#slowly(to, own, codec);
         push('}');
         return;
       case 'address':
-        this.#flush();
+        this.flush();
         push(`if ((n = v.getUint16(p)) !== 2 && n !== 10) { ${to} = { family: n }; p += 2; } else {`);
         this.#slowly(to, own, codec);
         push('}');
@@ -182,18 +167,18 @@ class DecoderText extends ProgramText {
       case 'rest':
       case 'dependent':
       case 'undescribed':
-        this.#flush();
+        this.flush();
         this.#slowly(to, own, codec);
     }
   }
 
   #slowly(to: string, own: string, codec: Codec): void {
-    this.#lines.push(`s.at = p; ${to} = s.readSlowly(${this.value(codec)}, ${own}); p = s.at;`);
+    this.lines.push(`s.at = p; ${to} = s.readSlowly(${this.value(codec)}, ${own}); p = s.at;`);
   }
 
   #list(spec: Extract<Spec, { kind: 'list' }>, to: string, own: string): void {
-    this.#flush();
-    const push = (line: string) => this.#lines.push(line);
+    this.flush();
+    const push = (line: string) => this.lines.push(line);
     const [items, item, i, length] = [this.variable(), this.variable(), this.variable(), this.variable()];
     const itemCodec = codecOf(spec.item, this.release);
     const minItem = Math.max(1, itemCodec.minSize);
@@ -206,7 +191,7 @@ class DecoderText extends ProgramText {
     push(`for (let ${i} = 0; ${i} < ${length}; ${i}++) {`);
     push(`let ${item};`);
     this.#read(spec.item.spec, item, own, itemCodec);
-    this.#flush();
+    this.flush();
     push(`${items}.push(${item});`);
     push('}');
     push(`${to} = ${items};`);
