@@ -242,7 +242,7 @@ describe('a forward block', () => {
         passed++;
         expect(judgeFrame(bytes, { messageTimeoutMs: 10_000, node: root })).toEqual([]);
       }),
-      runs(500),
+      runs(1_000),
     );
     expect(passed).toBeGreaterThan(1);
   });
@@ -376,7 +376,7 @@ describe('the low-level door', () => {
         expect(judge.broken).toEqual([]);
         sent += judge.frames.length > 1 ? 1 : 0;
       }),
-      runs(200),
+      runs(400),
     );
     expect(sent, 'what is harmless goes out').toBeGreaterThan(8);
   });
@@ -633,7 +633,7 @@ describe('the verbs', () => {
           }
         },
       ),
-      runs(100),
+      runs(200),
     );
     // The property is about something.
     for (const types of [
